@@ -1,0 +1,76 @@
+//! Digests of rules: what changes when their meaning does, and only then.
+
+use super::fields::Fields;
+use crate::json::Value;
+use crate::script::{Script, ScriptText, text};
+use sha2::{Digest, Sha256};
+
+/// Changes when the engine or a function of ours changes its meaning: every cached state and read model is then
+/// made again.
+const ENGINE: u32 = 1;
+
+/// The digest of a file's text, in hex.
+pub fn of_text(text: &str) -> Box<str> {
+    hex(Sha256::digest(text.as_bytes()).as_slice())
+}
+
+/// Gathers what decides a read model's rows.
+pub struct RulesDigest(Sha256);
+
+impl Default for RulesDigest {
+    /// Begins with the engine's own number.
+    fn default() -> Self {
+        let mut hash = Sha256::new();
+        hash.update(ENGINE.to_le_bytes());
+        Self(hash)
+    }
+}
+
+impl RulesDigest {
+    /// A piece of text that counts as it is.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.0.update((text.len() as u64).to_le_bytes());
+        self.0.update(text.as_bytes());
+        self
+    }
+
+    /// A script: its words and signs, not its comments and layout.
+    pub fn script(&mut self, script: &Script) -> &mut Self {
+        self.text(&text::essence(&script.text().text))
+    }
+
+    /// The functions of a file.
+    pub fn functions(&mut self, functions: Option<&ScriptText>) -> &mut Self {
+        self.text(&functions.map(|functions| text::essence(&functions.text)).unwrap_or_default())
+    }
+
+    /// Types of a payload or of columns.
+    pub fn fields(&mut self, fields: &Fields) -> &mut Self {
+        for field in fields.iter() {
+            self.text(&field.name);
+            self.text(if field.optional { "?" } else { "" });
+        }
+        let schema = fields.json_schema().to_string();
+        self.text(&schema)
+    }
+
+    /// A value.
+    pub fn value(&mut self, value: &Value) -> &mut Self {
+        let text = value.to_string();
+        self.text(&text)
+    }
+
+    /// The digest, in hex.
+    pub fn finish(self) -> Box<str> {
+        hex(self.0.finalize().as_slice())
+    }
+}
+
+fn hex(bytes: &[u8]) -> Box<str> {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}

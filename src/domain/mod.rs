@@ -1,0 +1,335 @@
+//! Domains: what the files say, known to be sound.
+//!
+//! [`definition`] reads, [`check`] finds every problem, and only what has none becomes [`Domains`]. Pure: no store.
+
+pub mod check;
+pub mod definition;
+pub mod digest;
+pub mod fields;
+pub mod scenario;
+pub mod types;
+pub mod yaml;
+
+use crate::diagnostic::{Diagnostic, Place, Source, suggest};
+use crate::json::{Object, Shape, Value};
+use crate::script::fold::{EventRules, Meta, Payload, State, StreamRules};
+use crate::script::host::Note;
+use crate::script::{Fault, Host, Script, decide};
+use fields::{Fields, Type};
+use indexmap::IndexMap;
+use scenario::ScenarioDefinition;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// All loaded files, sound, with the engine that runs their rules. Belongs to one thread; other threads load the
+/// same sources again.
+#[derive(Debug)]
+pub struct Domains {
+    pub(crate) host: Host,
+    files: Vec<File>,
+    aggregates: BTreeMap<Box<str>, Aggregate>,
+    projections: BTreeMap<Box<str>, Projection>,
+    scenarios: Vec<Scenario>,
+    rules: Rc<decide::AllRules>,
+}
+
+/// One domain file.
+#[derive(Debug)]
+pub struct File {
+    /// The domain's name.
+    pub name: Box<str>,
+    /// What it is about.
+    pub description: String,
+    /// Its text.
+    pub source: Arc<Source>,
+    /// SHA-256 of its text, in hex: what commands name as the rules that decided them.
+    pub digest: Box<str>,
+}
+
+/// A kind of thing with rules.
+#[derive(Debug)]
+pub struct Aggregate {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is.
+    pub description: String,
+    /// Index of its file.
+    pub file: usize,
+    /// Its commands, in the order of the file.
+    pub commands: IndexMap<Box<str>, CommandRules>,
+    /// Its events, in the order of the file.
+    pub events: IndexMap<Box<str>, EventType>,
+    /// How its streams fold.
+    pub rules: Rc<StreamRules>,
+}
+
+/// A command of an aggregate.
+#[derive(Debug)]
+pub struct CommandRules {
+    /// What it asks for.
+    pub description: String,
+    /// Its payload.
+    pub fields: Rc<Fields>,
+    /// What decides it.
+    pub decide: Script,
+}
+
+/// An event of an aggregate.
+#[derive(Debug)]
+pub struct EventType {
+    /// What it says.
+    pub description: String,
+    /// Its payload.
+    pub fields: Rc<Fields>,
+    /// Where the decimals of its payload are.
+    pub shape: Shape,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// A read model.
+#[derive(Debug)]
+pub struct Projection {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it shows.
+    pub description: String,
+    /// Index of its file.
+    pub file: usize,
+    /// Its columns; the first is the key.
+    pub columns: Fields,
+    /// A new row, before its first handler.
+    pub initial: Object,
+    /// Lists of columns that are indexed.
+    pub indexes: Vec<Vec<Box<str>>>,
+    /// What to do with each event, by aggregate and event.
+    pub handlers: HashMap<(Box<str>, Box<str>), Handler>,
+    /// The digest of everything that decides what its rows are.
+    pub digest: Box<str>,
+}
+
+/// What a read model does with one event.
+#[derive(Debug)]
+pub struct Handler {
+    /// Which rows.
+    pub key: Rc<Script>,
+    /// What happens to each.
+    pub script: Script,
+}
+
+/// A scenario with the domain it belongs to.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Name of the domain of the last command's aggregate.
+    pub domain: Box<str>,
+    /// What it says.
+    pub definition: ScenarioDefinition,
+}
+
+impl Domains {
+    /// Reads and checks files. The domains are there where no error is among the diagnostics, which are in the
+    /// order of the files.
+    pub fn load(sources: &[Arc<Source>]) -> (Option<Self>, Vec<Diagnostic>) {
+        check::load(sources)
+    }
+
+    /// The files, in the order they were given.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// The aggregates, by name.
+    pub fn aggregates(&self) -> impl Iterator<Item = &Aggregate> {
+        self.aggregates.values()
+    }
+
+    /// An aggregate.
+    pub fn aggregate(&self, name: &str) -> Option<&Aggregate> {
+        self.aggregates.get(name)
+    }
+
+    /// The aggregate whose name is nearest to one that is not there.
+    pub fn aggregate_like(&self, name: &str) -> Option<&str> {
+        suggest(name, self.aggregates.keys().map(|k| &**k))
+    }
+
+    /// The read models, by name.
+    pub fn projections(&self) -> impl Iterator<Item = &Projection> {
+        self.projections.values()
+    }
+
+    /// A read model.
+    pub fn projection(&self, name: &str) -> Option<&Projection> {
+        self.projections.get(name)
+    }
+
+    /// The read model whose name is nearest to one that is not there.
+    pub fn projection_like(&self, name: &str) -> Option<&str> {
+        suggest(name, self.projections.keys().map(|k| &**k))
+    }
+
+    /// The scenarios, in the order of the files.
+    pub fn scenarios(&self) -> &[Scenario] {
+        &self.scenarios
+    }
+
+    /// What scripts printed since this was asked last.
+    pub fn take_notes(&self) -> Vec<Note> {
+        self.host.take_notes()
+    }
+
+    /// The rules of all aggregates, for a decision.
+    pub(crate) fn rules(&self) -> &Rc<decide::AllRules> {
+        &self.rules
+    }
+
+    /// Applies a stored event to a state. An event that the aggregate does not know is a fault of its own, never
+    /// passed over.
+    pub(crate) fn fold(
+        &self,
+        aggregate: &Aggregate,
+        state: &mut State,
+        event: &StoredEvent<'_>,
+        meta: impl FnOnce() -> Meta,
+    ) -> Result<(), FoldError> {
+        let (Some(kind), Some(rules)) = (aggregate.events.get(event.kind), aggregate.rules.events.get(event.kind))
+        else {
+            return Err(FoldError::UnknownEvent);
+        };
+        if event.schema > rules.schema {
+            return Err(FoldError::NewerSchema { known: rules.schema });
+        }
+        if rules.fold.is_none() {
+            return Ok(());
+        }
+        let payload =
+            Payload::read(event.data, &kind.shape).map_err(|problem| FoldError::Payload(problem.to_string()))?;
+        Ok(self.host.fold(&aggregate.rules, rules, state, payload, event.version, meta)?)
+    }
+}
+
+/// A stored event, as far as folding looks at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredEvent<'a> {
+    pub kind: &'a str,
+    pub schema: u32,
+    pub data: &'a str,
+    pub version: u64,
+}
+
+/// Why a stored event cannot be applied.
+#[derive(Debug)]
+pub(crate) enum FoldError {
+    /// The aggregate has no event of that name.
+    UnknownEvent,
+    /// The event was stored by rules that know a later schema of it.
+    NewerSchema { known: u32 },
+    /// The stored payload cannot be read.
+    Payload(String),
+    /// The script failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for FoldError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Aggregate {
+    /// Whether a fold looks at `meta`, so that events must be read with their commands.
+    pub(crate) fn folds_read_meta(&self) -> bool {
+        self.rules.events.values().any(|e| e.fold.as_ref().is_some_and(|fold| fold.facts().reads_root("meta")))
+    }
+
+    /// The command whose name is nearest to one that is not there.
+    pub fn command_like(&self, name: &str) -> Option<&str> {
+        suggest(name, self.commands.keys().map(|k| &**k))
+    }
+}
+
+impl Projection {
+    /// The column that is the key.
+    pub fn key_column(&self) -> &str {
+        self.columns.iter().next().map_or("", |field| &field.name)
+    }
+
+    /// A row as its columns want it, in their order: each value typed, decimals normalised. `Err`: every problem.
+    pub(crate) fn settle(&self, key: &Value, mut row: Object) -> Result<Vec<Value>, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut settled = Vec::with_capacity(row.len());
+        for (index, column) in self.columns.iter().enumerate() {
+            let Some(value) = row.swap_remove(&*column.name) else {
+                problems.push(format!("the row lost its column `{}`", column.name));
+                continue;
+            };
+            if index == 0 && !value.same(key) {
+                problems.push(format!("`row.{}` is the key of the row and cannot be changed", column.name));
+                continue;
+            }
+            if matches!(value, Value::Null) && (column.optional || column.kind.zero() == Value::Null) {
+                settled.push(Value::Null);
+                continue;
+            }
+            match column.kind.accept(value) {
+                Ok(value) => settled.push(normalised(value, &column.kind)),
+                Err(found) => problems
+                    .extend(found.into_iter().map(|p| format!("`row.{}{}`: {}", column.name, p.pointer, p.message))),
+            }
+        }
+        problems.extend(row.keys().map(|extra| format!("the row has no column `{extra}`")));
+        if problems.is_empty() { Ok(settled) } else { Err(problems) }
+    }
+}
+
+/// A decimal column keeps the number, not its digits: `25.10` is `25.1` there, in SQL as in the next handler.
+fn normalised(value: Value, kind: &Type) -> Value {
+    match (value, kind) {
+        (Value::Decimal(decimal), Type::Decimal(_)) => Value::Decimal(decimal.normalize()),
+        (value, _) => value,
+    }
+}
+
+impl EventRules {
+    /// Rules of an event whose payload has these fields.
+    pub(crate) fn of(name: &str, fields: Rc<Fields>, fold: Option<Script>) -> Self {
+        let accept = Box::new(move |data: Object| {
+            fields.accept(data).map_err(|problems| {
+                problems
+                    .into_iter()
+                    .map(|p| format!("`{}`: {}", p.pointer.trim_start_matches('/'), p.message))
+                    .collect()
+            })
+        });
+        Self { name: name.into(), schema: 1, accept, fold }
+    }
+}
+
+/// A place of a key or value inside data that was written in a file.
+pub(crate) fn place_in(node: Option<&yaml::Node>, pointer: &str, otherwise: &Place) -> Place {
+    let Some(node) = node else { return otherwise.clone() };
+    let mut place = node.place.clone();
+    let mut current = node;
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        match &current.content {
+            yaml::Content::Map(entries) => match entries.iter().find(|(key, _)| key.text == part) {
+                Some((key, value)) => {
+                    place = key.place.clone();
+                    current = value;
+                }
+                None => break,
+            },
+            yaml::Content::List(items) => match part.parse::<usize>().ok().and_then(|n| items.get(n)) {
+                Some(item) => {
+                    place = item.place.clone();
+                    current = item;
+                }
+                None => break,
+            },
+            yaml::Content::Scalar(_) => break,
+        }
+    }
+    place
+}

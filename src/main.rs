@@ -1,0 +1,2 @@
+//! The `esctl` binary.
+fn main() {}

@@ -1,0 +1,226 @@
+//! What a script touches and causes, read off its syntax tree without running it.
+
+use super::text::ScriptText;
+use crate::diagnostic::Place;
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use std::collections::BTreeSet;
+
+/// Every name that is in scope in some script: none of them can be hidden by a `let`.
+pub const IN_SCOPE: &[&str] = &["state", "event", "command", "meta", "version", "row", "key", "exists"];
+
+/// A field of something in scope, as in `event.amount` or `event["amount"]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// What it is a field of: `event`.
+    pub root: String,
+    /// The field: `amount`.
+    pub field: String,
+    /// Where the field is named.
+    pub place: Place,
+    /// Whether it is assigned to.
+    pub written: bool,
+    position: Position,
+}
+
+/// A call of a function, with what is known of its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The function's name.
+    pub name: String,
+    /// Its arguments; a method call has the receiver first.
+    pub arguments: Vec<Argument>,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// What is known of an argument without running anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// What it is.
+    pub kind: ArgumentKind,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// The forms of arguments that tell something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// A text: `"Opened"`.
+    Text(String),
+    /// A text with pieces to fill in: its beginning up to the first piece.
+    Template(String),
+    /// A map: its keys with their places.
+    Map(Vec<(String, Place)>),
+    /// A name: `command`.
+    Name(String),
+    /// Anything else.
+    Other,
+}
+
+/// All that is known of one script.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Fields of names in scope, in the order of the text.
+    pub accesses: Vec<Access>,
+    /// Calls, in the order of the text.
+    pub calls: Vec<Call>,
+    /// Names in scope that are used at all.
+    pub roots: BTreeSet<String>,
+    /// Functions declared where none may be: within a script.
+    pub declares: Vec<(String, Place)>,
+}
+
+impl Facts {
+    /// Reads them off a syntax tree.
+    pub(super) fn of(ast: &AST, text: &ScriptText) -> Self {
+        let mut reading = Reading { text, facts: Self::default(), written: Vec::new() };
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            match path.last() {
+                Some(ASTNode::Stmt(statement)) => reading.statement(statement),
+                Some(ASTNode::Expr(expression)) => reading.expression(expression),
+                _ => {}
+            }
+            true
+        });
+        let Reading { mut facts, written, .. } = reading;
+        for access in &mut facts.accesses {
+            access.written = written.contains(&access.position);
+        }
+        facts.accesses.sort_by_key(|access| access.place.start);
+        facts.calls.sort_by_key(|call| call.place.start);
+        facts.calls.dedup();
+        facts.accesses.dedup();
+        facts.declares = ast
+            .iter_functions()
+            .filter(|function| !function.name.starts_with("anon$"))
+            .map(|function| (function.name.to_owned(), text.token(text.text.find(function.name).unwrap_or(0))))
+            .collect();
+        facts
+    }
+
+    /// Whether the script uses this name in scope.
+    pub fn reads_root(&self, name: &str) -> bool {
+        self.roots.contains(name)
+    }
+
+    /// What the field at a position is a field of.
+    pub(super) fn root_at(&self, position: Position) -> Option<&str> {
+        self.accesses.iter().find(|access| access.position == position).map(|access| access.root.as_str())
+    }
+
+    /// The calls of one function.
+    pub fn calls_of<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f Call> + 'f {
+        self.calls.iter().filter(move |call| call.name == name)
+    }
+}
+
+struct Reading<'t> {
+    text: &'t ScriptText,
+    facts: Facts,
+    written: Vec<Position>,
+}
+
+impl Reading<'_> {
+    fn place(&self, position: Position) -> Place {
+        super::fault::place_of(self.text, position)
+    }
+
+    fn statement(&mut self, statement: &Stmt) {
+        match statement {
+            Stmt::Assignment(assignment) => {
+                if let Some((_, _, position)) = field_of(&assignment.1.lhs) {
+                    self.written.push(position);
+                }
+            }
+            Stmt::FnCall(call, position) => self.call(call, None, *position),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr) {
+        match expression {
+            Expr::Variable(variable, ..) => {
+                let name = variable.1.as_str();
+                if IN_SCOPE.contains(&name) {
+                    self.facts.roots.insert(name.to_owned());
+                }
+            }
+            Expr::FnCall(call, position) => self.call(call, None, *position),
+            Expr::Dot(pair, ..) => {
+                self.access(expression);
+                if let Expr::MethodCall(call, position) = first(&pair.rhs) {
+                    self.call(call, Some(&pair.lhs), *position);
+                }
+            }
+            Expr::Index(..) => self.access(expression),
+            // `#{…}` of constants only is one constant: nothing to see inside.
+            _ => {}
+        }
+    }
+
+    fn access(&mut self, expression: &Expr) {
+        if let Some((root, field, position)) = field_of(expression)
+            && IN_SCOPE.contains(&root)
+        {
+            let (root, field) = (root.to_owned(), field.to_owned());
+            let mut place = self.place(position);
+            // `event["amount"]`: the name without its quotes.
+            let quoted =
+                place.source.text.get(place.start..place.end).is_some_and(|t| t.starts_with('"') && t.len() > 2);
+            if quoted {
+                place.start += 1;
+                place.end -= 1;
+            }
+            self.facts.accesses.push(Access { root, field, place, written: false, position });
+        }
+    }
+
+    fn call(&mut self, call: &FnCallExpr, receiver: Option<&Expr>, position: Position) {
+        if call.op_token.is_some() {
+            return;
+        }
+        let arguments = receiver.into_iter().chain(&call.args).map(|argument| self.argument(argument)).collect();
+        let place = self.place(position);
+        self.facts.calls.push(Call { name: call.name.to_string(), arguments, place });
+    }
+
+    fn argument(&self, expression: &Expr) -> Argument {
+        let kind = match expression {
+            Expr::StringConstant(text, _) => ArgumentKind::Text(text.to_string()),
+            Expr::InterpolatedString(parts, _) => ArgumentKind::Template(match parts.first() {
+                Some(Expr::StringConstant(text, _)) => text.to_string(),
+                _ => String::new(),
+            }),
+            Expr::Map(map, _) => {
+                ArgumentKind::Map(map.0.iter().map(|(name, _)| (name.name.to_string(), self.place(name.pos))).collect())
+            }
+            Expr::Variable(variable, ..) => ArgumentKind::Name(variable.1.to_string()),
+            _ => ArgumentKind::Other,
+        };
+        Argument { kind, place: self.place(expression.position()) }
+    }
+}
+
+/// The first piece of the right side of a chain: in `a.b.c` the tree has `a` and (`b` and `c`).
+fn first(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => first(&pair.lhs),
+        other => other,
+    }
+}
+
+/// `root.field…` or `root["field"]…`: the root, the field, and where it is named.
+fn field_of(expression: &Expr) -> Option<(&str, &str, Position)> {
+    let (pair, dotted) = match expression {
+        Expr::Dot(pair, ..) => (pair, true),
+        Expr::Index(pair, ..) => (pair, false),
+        _ => return None,
+    };
+    let Expr::Variable(variable, ..) = &pair.lhs else { return None };
+    let root = variable.1.as_str();
+    match first(&pair.rhs) {
+        Expr::Property(property, position) if dotted => Some((root, property.2.as_str(), *position)),
+        Expr::StringConstant(name, position) if !dotted => Some((root, name.as_str(), *position)),
+        _ => None,
+    }
+}

@@ -1,0 +1,239 @@
+//! Folding: one event applied to the state of its stream, in place.
+
+use super::fault::Fault;
+use super::host::{self, Host, Script};
+use super::value::{self, NoData};
+use crate::json::{Object, Value};
+use rhai::{Dynamic, Engine, Identifier, Scope};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The names a `fold` sees, in the order of its scope.
+pub const SCOPE: &[&str] = &["state", "event", "meta", "version"];
+/// The names an invariant sees.
+pub const INVARIANT_SCOPE: &[&str] = &["state", "version"];
+
+/// What folding a stream's events has given so far. Changed in place; after a fault it is of no use any more.
+#[derive(Debug, Clone, Default)]
+pub struct State(pub(super) Dynamic);
+
+/// The payload of an event as scripts see it.
+#[derive(Debug, Clone, Default)]
+pub struct Payload(pub(super) Dynamic);
+
+/// `meta` as scripts see it; built only for a script that reads it.
+#[derive(Debug, Clone, Default)]
+pub struct Meta(pub(super) Dynamic);
+
+/// A field of the state.
+#[derive(Debug, Clone)]
+pub struct StateField {
+    /// Its name.
+    pub name: Identifier,
+    /// A field that was pinned to `decimal`: what is written there becomes one.
+    pub pin: Pin,
+}
+
+/// What a state field is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    /// Nothing.
+    Free,
+    /// A decimal; an integer becomes one.
+    Decimal,
+    /// An integer.
+    Integer,
+    /// A text.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// What the rules say of the streams of one aggregate, as far as deciding and folding need it.
+pub struct StreamRules {
+    /// The aggregate.
+    pub aggregate: Rc<str>,
+    /// The state before the first event.
+    pub initial: State,
+    /// Its fields in declared order.
+    pub fields: Vec<StateField>,
+    /// The events, by name.
+    pub events: HashMap<Box<str>, EventRules>,
+    /// The conditions that hold on every state, by name, in declared order.
+    pub invariants: Vec<(Box<str>, Script)>,
+    /// Names of the fields, sorted: the keys a state must have after each fold.
+    pub(crate) sorted: Vec<Identifier>,
+    /// Whether a field is pinned.
+    pub(crate) pinned: bool,
+}
+
+/// Checks and types a payload: the typed payload, or every problem with it.
+pub type Accept = Box<dyn Fn(Object) -> Result<Object, Vec<String>>>;
+
+/// What the rules say of one event.
+pub struct EventRules {
+    /// Its name.
+    pub name: std::sync::Arc<str>,
+    /// The current schema version.
+    pub schema: u32,
+    /// Checks a payload that a script emits.
+    pub accept: Accept,
+    /// How it changes the state; without one it does not.
+    pub fold: Option<Script>,
+}
+
+impl std::fmt::Debug for StreamRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamRules").field("aggregate", &self.aggregate).finish_non_exhaustive()
+    }
+}
+
+impl StreamRules {
+    /// Rules for the streams of an aggregate.
+    pub fn new(
+        aggregate: &str,
+        initial: Object,
+        fields: Vec<StateField>,
+        events: HashMap<Box<str>, EventRules>,
+        invariants: Vec<(Box<str>, Script)>,
+    ) -> Self {
+        let mut sorted: Vec<Identifier> = fields.iter().map(|f| f.name.clone()).collect();
+        sorted.sort_unstable();
+        let pinned = fields.iter().any(|f| f.pin != Pin::Free);
+        let initial = State(Dynamic::from_map(value::from_object(initial)));
+        Self { aggregate: aggregate.into(), initial, fields, events, invariants, sorted, pinned }
+    }
+
+    /// The state as data, its fields in declared order.
+    pub fn state_value(&self, state: &State) -> Result<Value, NoData> {
+        let Ok(map) = state.0.as_map_ref() else { return value::to_value(&state.0) };
+        let mut members = Object::with_capacity(self.fields.len());
+        for field in &self.fields {
+            if let Some(member) = map.get(&field.name) {
+                members.insert(field.name.to_string(), value::to_value(member)?);
+            }
+        }
+        Ok(Value::Object(members))
+    }
+
+    /// Holds a state to its declared fields after a script changed it; `Err` says what is wrong.
+    pub(super) fn settle(&self, state: &mut Dynamic) -> Result<(), String> {
+        let Ok(mut map) = state.as_map_mut() else {
+            return Err("the state must stay a map of its fields".to_owned());
+        };
+        if map.len() != self.sorted.len() || !map.keys().eq(self.sorted.iter()) {
+            if let Some(extra) = map.keys().find(|key| self.sorted.binary_search(key).is_err()) {
+                return Err(format!("the state has no field `{extra}`"));
+            }
+            let missing = self.sorted.iter().find(|key| !map.contains_key(key.as_str()));
+            return Err(format!("the state lost its field `{}`", missing.map_or("", |m| m.as_str())));
+        }
+        if self.pinned {
+            for field in self.fields.iter().filter(|f| f.pin != Pin::Free) {
+                if let Some(value) = map.get_mut(&field.name) {
+                    field.hold(value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StateField {
+    fn hold(&self, value: &mut Dynamic) -> Result<(), String> {
+        let fits = match self.pin {
+            Pin::Free => true,
+            Pin::Decimal => {
+                if let Ok(whole) = value.as_int() {
+                    *value = Dynamic::from_decimal(whole.into());
+                }
+                value.is_decimal()
+            }
+            Pin::Integer => value.is_int(),
+            Pin::Text => value.is_string(),
+            Pin::Boolean => value.is_bool(),
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("`state.{}` is declared as another type than what was written to it", self.name))
+        }
+    }
+}
+
+impl Payload {
+    /// From a typed payload.
+    pub fn new(data: Object) -> Self {
+        Self(Dynamic::from_map(value::from_object(data)))
+    }
+    /// From stored text; `shape` says where its decimals are.
+    pub fn read(text: &str, shape: &crate::json::Shape) -> Result<Self, crate::json::JsonError> {
+        value::read(text, shape).map(Self)
+    }
+}
+
+impl Meta {
+    /// From data.
+    pub fn new(data: Object) -> Self {
+        Self(Dynamic::from_map(value::from_object(data)))
+    }
+}
+
+impl Host {
+    /// Applies one event. `meta` is asked for only where the script reads it.
+    pub fn fold(
+        &self,
+        rules: &StreamRules,
+        event: &EventRules,
+        state: &mut State,
+        payload: Payload,
+        version: u64,
+        meta: impl FnOnce() -> Meta,
+    ) -> Result<(), Fault> {
+        let Some(script) = &event.fold else { return Ok(()) };
+        let meta = if script.facts().reads_root("meta") { meta().0 } else { Dynamic::UNIT };
+        let mut scope = fold_scope(std::mem::take(&mut state.0), payload.0, meta, version);
+        let _ = self.run(script, &mut scope)?;
+        let mut folded = scope.get_mut("state").map(std::mem::take).unwrap_or_default().flatten();
+        rules
+            .settle(&mut folded)
+            .map_err(|message| Fault::new(message, script.text().stretch(0, script.text().text.len())))?;
+        state.0 = folded;
+        Ok(())
+    }
+}
+
+fn fold_scope(state: Dynamic, event: Dynamic, meta: Dynamic, version: u64) -> Scope<'static> {
+    let mut scope = Scope::new();
+    scope.push_dynamic("state", state);
+    scope.push_constant_dynamic("event", event);
+    scope.push_constant_dynamic("meta", meta);
+    scope.push_constant_dynamic("version", Dynamic::from(signed(version)));
+    scope
+}
+
+/// Folds what a running decision emitted; errors are the engine's, so that they end the decision.
+pub(super) fn fold_within(
+    engine: &Engine,
+    rules: &StreamRules,
+    script: &Script,
+    state: Dynamic,
+    event: Dynamic,
+    meta: Dynamic,
+    version: u64,
+    spent: u64,
+) -> Result<(Dynamic, u64), Fault> {
+    let mut scope = fold_scope(state, event, meta, version);
+    let (_, used) =
+        host::run(engine, script, &mut scope, spent).map_err(|error| super::fault::while_running(script, *error))?;
+    let mut folded = scope.get_mut("state").map(std::mem::take).unwrap_or_default().flatten();
+    rules
+        .settle(&mut folded)
+        .map_err(|message| Fault::new(message, script.text().stretch(0, script.text().text.len())))?;
+    Ok((folded, used))
+}
+
+/// A version as scripts count it.
+pub(super) fn signed(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}

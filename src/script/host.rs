@@ -1,0 +1,273 @@
+//! The one configured engine: what is in the room, and what bounds it.
+
+use super::facts::{self, Facts};
+use super::fault::{self, Fault};
+use super::text::ScriptText;
+use super::{decide, functions, memory, operators};
+use crate::diagnostic::Diagnostic;
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicStringPackage,
+    LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{AST, Caches, Dynamic, Engine, GlobalRuntimeState, OptimizationLevel, Scope};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// What bounds one call of a script. Every limit is set explicitly: a debug build of Rhai has lower defaults.
+pub struct Limits;
+
+impl Limits {
+    /// Operations of one call, with all that it calls.
+    pub const OPERATIONS: u64 = 10_000_000;
+    /// Functions within functions.
+    pub const CALLS: usize = 64;
+    /// Nesting of expressions in a script.
+    pub const EXPRESSIONS: usize = 64;
+    /// Local variables.
+    pub const VARIABLES: usize = 1024;
+    /// Notes (`print`, `debug`) kept of one run of the program.
+    pub const NOTES: usize = 1000;
+}
+
+/// A script of the domain, compiled, with what is known of it.
+#[derive(Debug)]
+pub struct Script {
+    ast: AST,
+    text: Rc<ScriptText>,
+    facts: Facts,
+    library: Rc<Library>,
+}
+
+impl Script {
+    /// Its text and place.
+    pub fn text(&self) -> &ScriptText {
+        &self.text
+    }
+
+    /// What it touches and causes.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The functions of its file.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+}
+
+/// The `functions` of one domain file, shared by its scripts.
+pub struct Library {
+    ast: AST,
+    text: Option<Rc<ScriptText>>,
+    /// Names and numbers of parameters.
+    functions: Vec<(String, usize)>,
+    /// Facts of the functions' bodies.
+    facts: Facts,
+    /// What the engine has learnt of these scripts (which function a call means), kept from run to run. Two, because
+    /// a decision folds what it emits while it runs.
+    warm: [RefCell<Option<Warm>>; 2],
+}
+
+impl std::fmt::Debug for Library {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Library").field("functions", &self.functions).finish_non_exhaustive()
+    }
+}
+
+struct Warm {
+    global: GlobalRuntimeState,
+    caches: Caches,
+}
+
+impl Library {
+    /// The text of the functions, where the file has any.
+    pub fn text(&self) -> Option<&ScriptText> {
+        self.text.as_deref()
+    }
+
+    /// The functions' names with the number of their parameters.
+    pub fn functions(&self) -> &[(String, usize)] {
+        &self.functions
+    }
+
+    /// What the functions touch and call.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// A note that a script left with `print` or `debug`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it said.
+    pub text: String,
+}
+
+/// The engine with everything that scripts can call. One for each thread.
+pub struct Host {
+    pub(super) engine: Engine,
+    pub(super) desk: Rc<decide::Desk>,
+    notes: Rc<RefCell<Vec<Note>>>,
+    /// What the thread held when the outermost script began.
+    floor: Rc<Cell<Option<isize>>>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host {
+    /// Makes the room. Takes some microseconds; one is enough for all files.
+    pub fn new() -> Self {
+        let mut engine = Engine::new_raw();
+        for package in [
+            ArithmeticPackage::new().as_shared_module(),
+            LogicPackage::new().as_shared_module(),
+            BasicStringPackage::new().as_shared_module(),
+            MoreStringPackage::new().as_shared_module(),
+            BasicIteratorPackage::new().as_shared_module(),
+            BasicArrayPackage::new().as_shared_module(),
+            BasicMapPackage::new().as_shared_module(),
+            BasicFnPackage::new().as_shared_module(),
+        ] {
+            engine.register_global_module(package);
+        }
+        engine
+            // An optimiser once dropped statements; and positions must stay those of the text.
+            .set_optimization_level(OptimizationLevel::None)
+            .set_strict_variables(true)
+            .set_fail_on_invalid_map_property(true)
+            // Our own operators would otherwise not be asked: see `operators`.
+            .set_fast_operators(false)
+            .set_allow_shadowing(true)
+            .set_max_operations(Limits::OPERATIONS)
+            .set_max_call_levels(Limits::CALLS)
+            .set_max_expr_depths(Limits::EXPRESSIONS, Limits::EXPRESSIONS)
+            .set_max_variables(Limits::VARIABLES)
+            .set_max_functions(Limits::VARIABLES)
+            .disable_symbol("eval")
+            .disable_symbol("Fn");
+        // Names in scope must not be hidden by a `let`: what a script reads as `state` is the state.
+        #[allow(deprecated)] // not deprecated, says Rhai: its way to mark what may still change
+        engine.on_def_var(|_, info, _| Ok(!facts::IN_SCOPE.contains(&info.name())));
+        let floor = Rc::new(Cell::new(None::<isize>));
+        let watched = floor.clone();
+        engine.on_progress(move |_| match watched.get() {
+            Some(floor) if memory::held() - floor > memory::MAX_BYTES => Some(Dynamic::from(fault::Stop::Failed(
+                format!("the script took more than {} MiB of memory", memory::MAX_BYTES / (1024 * 1024)),
+                None,
+            ))),
+            _ => None,
+        });
+        let notes = Rc::new(RefCell::new(Vec::new()));
+        let printed = notes.clone();
+        engine.on_print(move |text| note(&printed, text));
+        let debugged = notes.clone();
+        engine.on_debug(move |text, _, _| note(&debugged, text));
+        operators::register(&mut engine);
+        functions::register(&mut engine);
+        let desk = Rc::new(decide::Desk::default());
+        decide::register(&mut engine, &desk);
+        Self { engine, desk, notes, floor }
+    }
+
+    /// Takes the notes that scripts left since the last time.
+    pub fn take_notes(&self) -> Vec<Note> {
+        std::mem::take(&mut self.notes.borrow_mut())
+    }
+
+    /// Compiles the `functions` of a file; a file without any has an empty library.
+    pub fn library(&self, text: Option<ScriptText>) -> Result<Library, Diagnostic> {
+        let text = text.map(Rc::new);
+        let ast = match &text {
+            Some(text) => self.engine.compile(&text.text).map_err(|error| fault::while_compiling(text, &error))?,
+            None => AST::empty(),
+        };
+        let functions = ast
+            .iter_functions()
+            .filter(|f| !f.name.starts_with("anon$"))
+            .map(|f| (f.name.to_owned(), f.params.len()))
+            .collect();
+        let facts = text.as_ref().map(|text| Facts::of(&ast, text)).unwrap_or_default();
+        Ok(Library { ast, text, functions, facts, warm: [const { RefCell::new(None) }; 2] })
+    }
+
+    /// Compiles a script that sees these names, in this order, and the functions of its file.
+    pub fn compile(&self, text: ScriptText, scope: &[&str], library: &Rc<Library>) -> Result<Script, Diagnostic> {
+        let mut names = Scope::new();
+        for name in scope {
+            names.push_dynamic(*name, Dynamic::UNIT);
+        }
+        let ast = self
+            .engine
+            .compile_with_scope(&names, &text.text)
+            .map_err(|error| fault::while_compiling(&text, &error))?;
+        let facts = Facts::of(&ast, &text);
+        Ok(Script { ast, text: Rc::new(text), facts, library: library.clone() })
+    }
+
+    /// Runs a script over a scope. What it made and changed is in the scope afterwards.
+    pub(super) fn run(&self, script: &Script, scope: &mut Scope<'_>) -> Result<Dynamic, Fault> {
+        let outermost = self.floor.get().is_none();
+        if outermost {
+            self.floor.set(Some(memory::held()));
+        }
+        let result = run(&self.engine, script, scope, 0).map(|(value, _)| value);
+        if outermost {
+            self.floor.set(None);
+        }
+        result.map_err(|error| fault::while_running(script, *error))
+    }
+}
+
+/// Runs a script in an engine, with `spent` operations already used. Gives its value and the operations used by then.
+pub(super) fn run(
+    engine: &Engine,
+    script: &Script,
+    scope: &mut Scope<'_>,
+    spent: u64,
+) -> Result<(Dynamic, u64), Box<rhai::EvalAltResult>> {
+    let library = &*script.library;
+    let mut slot = library.warm.iter().find_map(|slot| slot.try_borrow_mut().ok());
+    let mut warm = slot.as_mut().and_then(|slot| slot.take()).unwrap_or_else(|| {
+        let mut global = engine.new_global_runtime_state();
+        global.lib.push(library.ast.shared_lib().clone());
+        Warm { global, caches: Caches::new() }
+    });
+    // Closures are functions of the script itself. What a call means may then differ from script to script.
+    let closures = script.ast.has_functions();
+    if closures {
+        warm.global.lib.push(script.ast.shared_lib().clone());
+        warm.caches = Caches::new();
+    }
+    warm.global.num_operations = spent;
+    #[allow(deprecated)]
+    let result = engine.eval_statements_raw(&mut warm.global, &mut warm.caches, scope, script.ast.statements());
+    let used = warm.global.num_operations;
+    if closures {
+        warm.global.lib.pop();
+        warm.caches = Caches::new();
+    }
+    // After an error the engine's own state may be anywhere: begin anew.
+    if result.is_ok()
+        && let Some(slot) = slot.as_mut()
+    {
+        **slot = Some(warm);
+    }
+    result.map(|value| (value, used))
+}
+
+fn note(notes: &RefCell<Vec<Note>>, text: &str) {
+    let mut notes = notes.borrow_mut();
+    if notes.len() < Limits::NOTES {
+        notes.push(Note { text: text.to_owned() });
+    }
+}

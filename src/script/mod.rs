@@ -1,0 +1,25 @@
+//! Rules as scripts: the only place that knows Rhai.
+//!
+//! A script runs in a closed, bounded room ([`host`]): no clock, no randomness, no files, no network, a limit on
+//! operations, depth and memory. What it may see and do depends on what it is for: [`fold`] applies an event to a
+//! state, [`decide`] turns a command into events or a rejection, [`project`] changes a row.
+//! [`facts`] says what a script touches and causes, read off its syntax tree, without running it.
+
+pub mod decide;
+pub mod facts;
+pub mod fault;
+pub mod fold;
+pub mod functions;
+pub mod host;
+pub mod memory;
+pub mod operators;
+pub mod project;
+pub mod text;
+pub mod value;
+
+pub use decide::{Decided, Emission, Rejection};
+pub use facts::Facts;
+pub use fault::Fault;
+pub use fold::State;
+pub use host::{Host, Library, Script};
+pub use text::ScriptText;

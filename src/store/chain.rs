@@ -1,0 +1,108 @@
+//! The hash chain over the events: what makes a change to a stored event visible.
+//!
+//! The hash of an event is a SHA-256 over the hash of the event before it and everything that was stored with it.
+//! Fields of a fixed size are written as they are (numbers as eight bytes, lowest first), texts behind their length,
+//! optional texts behind a byte that tells absent (0) from present (1): no two different events give the same bytes.
+//!
+//! A command enters the hash of each of its events as a digest of its own, so that a large command with many events
+//! is hashed once.
+
+use crate::event::{Command, Hash, NewEvent, Position, Recorded, Time, Version};
+use sha2::{Digest, Sha256};
+
+/// What the hash of the first event continues.
+pub const GENESIS: Hash = Hash([0; 32]);
+
+/// What is hashed first, so that a later way of hashing can never be taken for this one.
+const EVENT: &[u8] = b"esctl event 1\0";
+const COMMAND: &[u8] = b"esctl command 1\0";
+
+/// An event with its place, as it enters the chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'a> {
+    /// Its place in the store.
+    pub position: Position,
+    /// The name of its stream.
+    pub stream: &'a str,
+    /// Its place in the stream.
+    pub version: Version,
+    /// Its type.
+    pub kind: &'a str,
+    /// The schema version of its payload.
+    pub schema: u32,
+    /// When it was stored.
+    pub time: Time,
+    /// Its payload, byte for byte as stored.
+    pub data: &'a str,
+}
+
+impl<'a> Link<'a> {
+    /// An event that is about to get this place.
+    pub fn new(event: &'a NewEvent, position: Position, version: Version, time: Time) -> Self {
+        Self {
+            position,
+            stream: event.stream.as_str(),
+            version,
+            kind: &event.kind,
+            schema: event.schema,
+            time,
+            data: &event.data,
+        }
+    }
+
+    /// The hash of this event in the store with that id, after the event with the hash `previous`.
+    /// `command` is the [`command`] digest of the command that caused it.
+    pub fn hash(&self, previous: &Hash, store: &str, command: &Hash) -> Hash {
+        let mut sha = Sha256::new_with_prefix(EVENT);
+        sha.update(previous.0);
+        text(&mut sha, store);
+        sha.update(self.position.0.to_le_bytes());
+        text(&mut sha, self.stream);
+        sha.update(self.version.0.to_le_bytes());
+        text(&mut sha, self.kind);
+        sha.update(u64::from(self.schema).to_le_bytes());
+        sha.update(self.time.micros().to_le_bytes());
+        text(&mut sha, self.data);
+        sha.update(command.0);
+        Hash(sha.finalize().into())
+    }
+}
+
+impl<'a> From<&'a Recorded> for Link<'a> {
+    fn from(event: &'a Recorded) -> Self {
+        Self {
+            position: event.position,
+            stream: event.stream.as_str(),
+            version: event.version,
+            kind: &event.kind,
+            schema: event.schema,
+            time: event.time,
+            data: &event.data,
+        }
+    }
+}
+
+/// The digest of a command, which enters the hash of each of its events. Its time does not: it is theirs.
+pub fn command(command: &Command) -> Hash {
+    let mut sha = Sha256::new_with_prefix(COMMAND);
+    text(&mut sha, &command.id);
+    text(&mut sha, command.stream.as_str());
+    text(&mut sha, &command.name);
+    text(&mut sha, &command.data);
+    for label in [&command.actor, &command.correlation, &command.causation, &command.meta] {
+        match label {
+            None => sha.update([0]),
+            Some(label) => {
+                sha.update([1]);
+                text(&mut sha, label);
+            }
+        }
+    }
+    text(&mut sha, &command.domain);
+    Hash(sha.finalize().into())
+}
+
+fn text(sha: &mut Sha256, text: &str) {
+    sha.update((text.len() as u64).to_le_bytes());
+    sha.update(text);
+}

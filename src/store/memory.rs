@@ -1,0 +1,410 @@
+//! The reference store, in memory: plain, and the measure of what the others do. Scenarios run on it.
+
+use super::column::{self, Kept};
+use super::{
+    Appended, ColumnKind, Decision, EventFilter, EventPage, Generation, Row, RowChange, RowFilter, Store, StoreError,
+    StoredCommand, StreamInfo, Table, chain, check,
+};
+use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
+use crate::json::{self, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A store that lives as long as the value does.
+#[derive(Debug)]
+pub struct MemoryStore {
+    id: Box<str>,
+    /// The event at position p is at p - 1; each carries its command.
+    events: Vec<(Recorded, Hash)>,
+    /// In the order in which they were stored, with the index of their first event and how many they have.
+    commands: Vec<(Arc<Command>, usize, usize)>,
+    /// Index into `commands` by id.
+    ids: HashMap<Box<str>, usize>,
+    /// Indexes into `events`; the event of version v is at v - 1.
+    streams: BTreeMap<StreamName, Vec<usize>>,
+    /// Digests of the domains that decided something, in the order in which they were first seen.
+    domains: Vec<Box<str>>,
+    turn: Option<Mark>,
+    fillings: BTreeMap<u64, Filling>,
+    /// The number of the last generation begun.
+    last: u64,
+}
+
+/// How much there was when the turn began; rolling back is cutting off what is beyond.
+#[derive(Debug)]
+struct Mark {
+    events: usize,
+    commands: usize,
+    domains: usize,
+}
+
+#[derive(Debug)]
+struct Filling {
+    generation: Generation,
+    rows: BTreeMap<Kept<'static>, Row>,
+}
+
+impl MemoryStore {
+    /// An empty store with that identity.
+    pub fn new(id: impl Into<Box<str>>) -> Self {
+        Self {
+            id: id.into(),
+            events: Vec::new(),
+            commands: Vec::new(),
+            ids: HashMap::new(),
+            streams: BTreeMap::new(),
+            domains: Vec::new(),
+            turn: None,
+            fillings: BTreeMap::new(),
+            last: 0,
+        }
+    }
+
+    fn now(&self) -> Head {
+        match self.events.last() {
+            None => Head::default(),
+            Some((event, hash)) => Head { position: event.position, time: Some(event.time), hash: *hash },
+        }
+    }
+
+    fn versions(&self, stream: &StreamName) -> &[usize] {
+        self.streams.get(stream).map_or(&[], Vec::as_slice)
+    }
+
+    fn shown(&self, index: usize, commands: bool) -> Recorded {
+        let mut event = self.events[index].0.clone();
+        if !commands {
+            event.command = None;
+        }
+        event
+    }
+
+    fn outside(&self) -> Result<(), StoreError> {
+        if self.turn.is_some() { Err(check::in_turn()) } else { Ok(()) }
+    }
+
+    fn filling(&self, number: u64) -> Result<&Filling, StoreError> {
+        self.fillings.get(&number).ok_or(StoreError::Overtaken)
+    }
+
+    fn remove(&mut self, projection: &str, served: bool) {
+        self.fillings.retain(|_, f| *f.generation.projection != *projection || f.generation.served != served);
+    }
+}
+
+fn index(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn passes(event: &Recorded, filter: &EventFilter) -> bool {
+    let aggregate = event.stream.aggregate();
+    filter.stream.as_ref().is_none_or(|stream| *stream == event.stream)
+        && filter.aggregate.as_ref().is_none_or(|wanted| **wanted == *aggregate)
+        && filter.kind.as_ref().is_none_or(|wanted| **wanted == *event.kind)
+        && filter.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|(a, k)| **a == *aggregate && **k == *event.kind))
+}
+
+/// A value as it comes back from a column.
+fn normal(kind: ColumnKind, value: &Value) -> Value {
+    match (kind, value) {
+        (ColumnKind::Decimal, Value::Integer(n)) => Value::Decimal((*n).into()),
+        (ColumnKind::Decimal, Value::Decimal(d)) => Value::Decimal(d.normalize()),
+        (ColumnKind::Json, value) => {
+            let mut text = String::new();
+            json::write(value, &mut text);
+            json::parse(&text).unwrap_or_else(|_| value.clone())
+        }
+        (_, value) => value.clone(),
+    }
+}
+
+impl Store for MemoryStore {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn head(&mut self) -> Result<Head, StoreError> {
+        Ok(self.now())
+    }
+
+    fn version(&mut self, stream: &StreamName) -> Result<Version, StoreError> {
+        Ok(Version(self.versions(stream).len() as u64))
+    }
+
+    fn read_stream(
+        &mut self,
+        stream: &StreamName,
+        after: Version,
+        limit: usize,
+        commands: bool,
+        page: &mut Vec<Recorded>,
+    ) -> Result<(), StoreError> {
+        let wanted = self.versions(stream).iter().skip(index(after.0)).take(limit);
+        page.extend(wanted.map(|index| self.shown(*index, commands)));
+        Ok(())
+    }
+
+    fn read_all(
+        &mut self,
+        after: Position,
+        limit: usize,
+        commands: bool,
+        filter: &EventFilter,
+    ) -> Result<EventPage, StoreError> {
+        let mut page = EventPage { scanned: after, ..EventPage::default() };
+        for at in index(after.0)..self.events.len() {
+            if page.events.len() == limit {
+                break;
+            }
+            page.scanned = self.events[at].0.position;
+            if passes(&self.events[at].0, filter) {
+                page.events.push(self.shown(at, commands));
+                if page.events.len() == limit {
+                    break;
+                }
+            }
+        }
+        page.done = page.scanned >= self.now().position;
+        Ok(page)
+    }
+
+    fn read_back(
+        &mut self,
+        before: Option<Position>,
+        limit: usize,
+        commands: bool,
+        filter: &EventFilter,
+    ) -> Result<EventPage, StoreError> {
+        let end = before.map_or(self.events.len(), |before| index(before.0.saturating_sub(1)).min(self.events.len()));
+        let mut page = EventPage { scanned: before.unwrap_or_default(), ..EventPage::default() };
+        if limit == 0 {
+            page.scanned = Position(end as u64 + 1);
+            page.done = end == 0;
+            return Ok(page);
+        }
+        for at in (0..end).rev() {
+            page.scanned = self.events[at].0.position;
+            if passes(&self.events[at].0, filter) {
+                page.events.push(self.shown(at, commands));
+                if page.events.len() == limit {
+                    break;
+                }
+            }
+        }
+        page.done = end == 0 || page.scanned <= Position(1);
+        Ok(page)
+    }
+
+    fn position_at(&mut self, time: Time) -> Result<Position, StoreError> {
+        Ok(Position(self.events.iter().filter(|(event, _)| event.time <= time).count() as u64))
+    }
+
+    fn version_at(&mut self, stream: &StreamName, position: Position) -> Result<Version, StoreError> {
+        let until = self.versions(stream).iter().filter(|index| self.events[**index].0.position <= position);
+        Ok(Version(until.count() as u64))
+    }
+
+    fn streams(&mut self, after: Option<&StreamName>, limit: usize) -> Result<Vec<StreamInfo>, StoreError> {
+        let beyond = self.streams.iter().filter(|(name, _)| after.is_none_or(|after| *name > after));
+        let info = |(name, versions): (&StreamName, &Vec<usize>)| {
+            let (first, last) = (versions.first()?, versions.last()?);
+            Some(StreamInfo {
+                name: name.clone(),
+                version: Version(versions.len() as u64),
+                first: self.events[*first].0.position,
+                last: self.events[*last].0.position,
+                time: self.events[*last].0.time,
+            })
+        };
+        Ok(beyond.filter_map(info).take(limit).collect())
+    }
+
+    fn command(&mut self, id: &str) -> Result<Option<StoredCommand>, StoreError> {
+        let Some(at) = self.ids.get(id) else { return Ok(None) };
+        let (command, first, count) = &self.commands[*at];
+        let events: Vec<_> = (*first..first + count).map(|index| self.shown(index, false)).collect();
+        let head = self.events[first + count - 1].1;
+        Ok(Some(StoredCommand { command: Arc::clone(command), events, head }))
+    }
+
+    fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
+        Ok(self.domains.iter().any(|known| **known == *digest))
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.outside()?;
+        self.turn =
+            Some(Mark { events: self.events.len(), commands: self.commands.len(), domains: self.domains.len() });
+        Ok(())
+    }
+
+    fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError> {
+        if self.turn.is_none() {
+            return Err(check::no_turn());
+        }
+        let mut head = self.now();
+        check::decision(decision, &head)?;
+        if self.ids.contains_key(&decision.command.id) {
+            return Err(check::known_id(&decision.command.id));
+        }
+        let command = Arc::new(decision.command.clone());
+        if !self.domains.contains(&command.domain) {
+            self.domains.push(command.domain.clone());
+        }
+        let first = self.events.len();
+        self.ids.insert(command.id.clone(), self.commands.len());
+        self.commands.push((Arc::clone(&command), first, decision.events.len()));
+        let digest = chain::command(&command);
+        let mut versions = Vec::with_capacity(decision.events.len());
+        for event in decision.events {
+            let stream = self.streams.entry(event.stream.clone()).or_default();
+            stream.push(self.events.len());
+            let version = Version(stream.len() as u64);
+            head.position = head.position.next();
+            head.hash =
+                chain::Link::new(event, head.position, version, command.time).hash(&head.hash, &self.id, &digest);
+            versions.push(version);
+            let recorded = Recorded {
+                position: head.position,
+                stream: event.stream.clone(),
+                version,
+                kind: Arc::clone(&event.kind),
+                schema: event.schema,
+                data: event.data.clone(),
+                time: command.time,
+                command: Some(Arc::clone(&command)),
+            };
+            self.events.push((recorded, head.hash));
+        }
+        Ok(Appended { first: Position(first as u64 + 1), versions, head: head.hash })
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.turn.take().map(|_| ()).ok_or_else(check::no_turn)
+    }
+
+    fn rollback(&mut self) {
+        let Some(mark) = self.turn.take() else { return };
+        for (event, _) in self.events.drain(mark.events..).rev() {
+            if let Some(versions) = self.streams.get_mut(&event.stream) {
+                versions.pop();
+                if versions.is_empty() {
+                    self.streams.remove(&event.stream);
+                }
+            }
+        }
+        for (command, ..) in self.commands.drain(mark.commands..) {
+            self.ids.remove(&command.id);
+        }
+        self.domains.truncate(mark.domains);
+    }
+
+    fn generations(&mut self) -> Result<Vec<Generation>, StoreError> {
+        let mut all: Vec<_> = self.fillings.values().map(|filling| filling.generation.clone()).collect();
+        all.sort_by(|a, b| a.projection.cmp(&b.projection).then(a.number.cmp(&b.number)));
+        Ok(all)
+    }
+
+    fn served(&mut self, projection: &str) -> Result<Option<Generation>, StoreError> {
+        let of = |f: &&Filling| *f.generation.projection == *projection && f.generation.served;
+        Ok(self.fillings.values().find(of).map(|filling| filling.generation.clone()))
+    }
+
+    fn build(&mut self, table: &Table) -> Result<Generation, StoreError> {
+        self.outside()?;
+        check::table(table)?;
+        let resumed = self.fillings.values().find(|f| {
+            !f.generation.served && f.generation.projection == table.name && f.generation.digest == table.digest
+        });
+        if let Some(filling) = resumed {
+            return Ok(filling.generation.clone());
+        }
+        self.remove(&table.name, false);
+        self.last += 1;
+        let generation = Generation {
+            number: self.last,
+            projection: table.name.clone(),
+            digest: table.digest.clone(),
+            checkpoint: Position(0),
+            served: false,
+            since: None,
+        };
+        self.fillings.insert(self.last, Filling { generation: generation.clone(), rows: BTreeMap::new() });
+        Ok(generation)
+    }
+
+    fn abandon(&mut self, projection: &str) -> Result<(), StoreError> {
+        self.outside()?;
+        self.remove(projection, false);
+        Ok(())
+    }
+
+    fn rows(&mut self, table: &Table, generation: u64, keys: &[Value]) -> Result<Vec<Option<Row>>, StoreError> {
+        let filling = self.filling(generation)?;
+        let key = check::key(table)?;
+        keys.iter().map(|value| Ok(filling.rows.get(&column::keep_key(key, value)?).cloned())).collect()
+    }
+
+    fn advance(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.outside()?;
+        column::check(table, changes)?;
+        check::advance(from, to, self.now().position)?;
+        let key = check::key(table)?;
+        let Some(filling) = self.fillings.get_mut(&generation) else {
+            return Err(StoreError::Overtaken);
+        };
+        if filling.generation.checkpoint != from {
+            return Err(StoreError::Overtaken);
+        }
+        for change in changes {
+            match change {
+                RowChange::Put(row) => {
+                    let normal = table.columns.iter().zip(row).map(|(column, value)| normal(column.kind, value));
+                    filling.rows.insert(column::keep_key(key, &row[0])?.into_owned(), normal.collect());
+                }
+                RowChange::Delete(value) => {
+                    filling.rows.remove(&column::keep_key(key, value)?.into_owned());
+                }
+            }
+        }
+        filling.generation.checkpoint = to;
+        Ok(())
+    }
+
+    fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {
+        self.outside()?;
+        match self.fillings.get(&generation) {
+            None => return Err(StoreError::Overtaken),
+            Some(filling) if filling.generation.served => return Ok(()),
+            Some(_) => self.remove(&table.name, true),
+        }
+        if let Some(filling) = self.fillings.get_mut(&generation) {
+            filling.generation.served = true;
+            filling.generation.since = Some(time);
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, table: &Table, generation: u64, filter: &RowFilter) -> Result<Vec<Row>, StoreError> {
+        let filling = self.filling(generation)?;
+        let column = check::key(table)?;
+        let key = filter.key.as_ref().map(|key| column::keep_key(column, key)).transpose()?;
+        let after = filter.after.as_ref().map(|after| column::keep_key(column, after)).transpose()?;
+        let wanted = filling
+            .rows
+            .iter()
+            .filter(|(k, _)| key.as_ref().is_none_or(|key| *k == key) && after.as_ref().is_none_or(|after| *k > after));
+        Ok(wanted.take(filter.limit).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn count(&mut self, generation: u64) -> Result<u64, StoreError> {
+        Ok(self.filling(generation)?.rows.len() as u64)
+    }
+}

@@ -1,0 +1,147 @@
+//! The write turn: one transaction of SQLite.
+
+use super::fault::Fault;
+use super::names::Names;
+use super::{Appended, Decision, read, sql};
+use crate::event::{Head, Version};
+use crate::store::{chain, check};
+use rusqlite::Connection;
+use std::collections::HashMap;
+
+const ADD_COMMAND: &str = "INSERT INTO es_commands \
+    (id, command_id, stream, name, time, domain, first, events, actor, correlation, causation, meta, data) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const ADD_EVENT: &str = "INSERT INTO es_events \
+    (position, stream, version, type, schema, time, command, hash, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+/// What is known of the file's end while nobody else can move it. Begins with what the file says.
+#[derive(Debug)]
+pub(super) struct Turn {
+    head: Head,
+    /// Number of the last command.
+    command: i64,
+    /// Versions of the streams touched so far, by the stream's number.
+    versions: HashMap<i64, u64>,
+    /// Something was half written: the turn can only be rolled back.
+    pub(super) broken: bool,
+}
+
+/// Takes the turn. Where that fails there is none.
+pub(super) fn begin(connection: &Connection, names: &mut Names) -> Result<Turn, Fault> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    names.begin();
+    let look = || -> Result<Turn, Fault> {
+        let head = read::head(connection)?;
+        let command = connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM es_commands")?
+            .query_row([], |row| row.get(0))?;
+        Ok(Turn { head, command, versions: HashMap::new(), broken: false })
+    };
+    look().inspect_err(|_| rollback(connection, names))
+}
+
+/// Appends what one command gave.
+pub(super) fn append(
+    connection: &Connection,
+    names: &mut Names,
+    store: &str,
+    turn: &mut Turn,
+    decision: &Decision<'_>,
+) -> Result<Appended, Fault> {
+    // After some errors SQLite rolls back by itself; from then on every statement would be a transaction of its own.
+    if connection.is_autocommit() {
+        turn.broken = true;
+        return Err(check::broken_turn().into());
+    }
+    check::decision(decision, &turn.head)?;
+    let id = &decision.command.id;
+    if connection.prepare_cached("SELECT 1 FROM es_commands WHERE command_id = ?1")?.exists([id])? {
+        return Err(check::known_id(id).into());
+    }
+    turn.broken = true;
+    let appended = write(connection, names, store, turn, decision)?;
+    turn.broken = false;
+    Ok(appended)
+}
+
+fn write(
+    connection: &Connection,
+    names: &mut Names,
+    store: &str,
+    turn: &mut Turn,
+    decision: &Decision<'_>,
+) -> Result<Appended, Fault> {
+    let command = decision.command;
+    let time = command.time.micros();
+    let domain = names.domain_or_new(connection, &command.domain, decision.domain_text)?;
+    let stream = names.stream_or_new(connection, &command.stream)?;
+    let first = turn.head.position.next();
+    turn.command += 1;
+    connection.prepare_cached(ADD_COMMAND)?.execute(rusqlite::params![
+        turn.command,
+        command.id,
+        stream,
+        command.name,
+        time,
+        domain,
+        sql(first.0),
+        sql(decision.events.len() as u64),
+        command.actor,
+        command.correlation,
+        command.causation,
+        command.meta,
+        command.data,
+    ])?;
+
+    let digest = chain::command(command);
+    let mut versions = Vec::with_capacity(decision.events.len());
+    let mut statement = connection.prepare_cached(ADD_EVENT)?;
+    for event in decision.events {
+        let stream = names.stream_or_new(connection, &event.stream)?;
+        let kind = names.kind_or_new(connection, event.stream.aggregate(), &event.kind)?;
+        let version = match turn.versions.get(&stream) {
+            Some(version) => version + 1,
+            None => read::version(connection, stream)? + 1,
+        };
+        let position = turn.head.position.next();
+        let link = chain::Link::new(event, position, Version(version), command.time);
+        let hash = link.hash(&turn.head.hash, store, &digest);
+        statement.execute(rusqlite::params![
+            sql(position.0),
+            stream,
+            sql(version),
+            kind,
+            event.schema,
+            time,
+            turn.command,
+            hash.0,
+            event.data,
+        ])?;
+        turn.versions.insert(stream, version);
+        turn.head = Head { position, time: Some(command.time), hash };
+        versions.push(Version(version));
+    }
+    Ok(Appended { first, versions, head: turn.head.hash })
+}
+
+/// Ends the turn; where that fails nothing of it remains, as far as SQLite knows.
+pub(super) fn commit(connection: &Connection, names: &mut Names) -> Result<(), Fault> {
+    if connection.is_autocommit() {
+        rollback(connection, names);
+        return Err(check::broken_turn().into());
+    }
+    let outcome = connection.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
+    outcome.map(|_| ()).map_err(|error| {
+        rollback(connection, names);
+        Fault::Commit(error)
+    })
+}
+
+/// Ends the turn without a trace.
+pub(super) fn rollback(connection: &Connection, names: &mut Names) {
+    names.forget();
+    // After some errors SQLite has rolled back by itself. If it fails, so will the next BEGIN.
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}

@@ -1,0 +1,300 @@
+//! The store in one SQLite file. `docs/store.md` describes its tables, views and settings.
+//!
+//! A connection is used by one thread. It keeps names in memory, nothing else that the file could contradict: positions
+//! and versions are read from the file within each turn.
+
+mod append;
+mod fault;
+mod names;
+mod open;
+mod projections;
+mod read;
+mod rows;
+mod scan;
+mod schema;
+
+use super::{
+    Appended, Decision, EventFilter, EventPage, Generation, Row, RowChange, RowFilter, Store, StoreError,
+    StoredCommand, StreamInfo, Table, check,
+};
+use crate::event::{Head, Position, Recorded, StreamName, Time, Version};
+use crate::json::Value;
+use append::Turn;
+use fault::Fault;
+use names::Names;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a connection is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing; where there is no store, or an empty file, one is made with this id.
+    Create(Box<str>),
+    /// Reading and writing what is there.
+    Write,
+    /// Only reading what is there.
+    Read,
+}
+
+/// How to open a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// What for.
+    pub access: Access,
+    /// How long to wait for another process's turn before [`StoreError::Unavailable`] says that the store is busy.
+    pub busy: Duration,
+}
+
+impl Options {
+    /// For that purpose, with the usual patience of five seconds.
+    pub fn new(access: Access) -> Self {
+        Self { access, busy: Duration::from_secs(5) }
+    }
+}
+
+/// A connection to a store in a file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    options: Options,
+    id: Arc<str>,
+    /// `None` once it was given up.
+    connection: Option<Connection>,
+    names: Names,
+    turn: Option<Turn>,
+}
+
+impl SqliteStore {
+    /// Opens the store in that file, and makes it where [`Access::Create`] allows it.
+    ///
+    /// [`StoreError::Missing`] where there is none, [`StoreError::NotAStore`] where there is something else.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        let (connection, id) = open::open(&path, &options).map_err(|fault| fault.say(&path, options.busy))?;
+        Ok(Self { path, options, id: id.into(), connection: Some(connection), names: Names::default(), turn: None })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Calls into SQLite and puts what goes wrong into words. After an I/O error the connection is given up.
+    fn call<T>(&mut self, work: impl FnOnce(&Connection, &mut Names) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let Some(connection) = &self.connection else {
+            return Err(StoreError::Unavailable(format!(
+                "`{}` was given up after an input/output error",
+                self.path.display()
+            )));
+        };
+        work(connection, &mut self.names).map_err(|fault| {
+            if fault.ends_connection() {
+                self.give_up();
+            }
+            fault.say(&self.path, self.options.busy)
+        })
+    }
+
+    fn give_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Closing would copy the log into the file, and what is in the log is in doubt.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        self.turn = None;
+        self.names = Names::default();
+    }
+
+    /// The same for what begins a transaction of its own.
+    fn call_alone<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
+        if self.turn.is_some() {
+            return Err(check::in_turn());
+        }
+        self.may_write()?;
+        self.call(|connection, _| work(connection))
+    }
+
+    fn may_write(&self) -> Result<(), StoreError> {
+        if self.options.access == Access::Read {
+            let words = format!("`{}` was opened only for reading", self.path.display());
+            return Err(StoreError::Misuse(words));
+        }
+        Ok(())
+    }
+}
+
+/// A number as SQL has it. What does not fit is beyond every number in a file.
+fn sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// And back.
+fn unsql(number: i64) -> Result<u64, Fault> {
+    u64::try_from(number).or_else(|_| Fault::contradiction(format!("there is a {number} where a count should be")))
+}
+
+impl Store for SqliteStore {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn head(&mut self) -> Result<Head, StoreError> {
+        self.call(|connection, _| read::head(connection))
+    }
+
+    fn version(&mut self, stream: &StreamName) -> Result<Version, StoreError> {
+        self.call(|connection, names| match names.stream(connection, stream)? {
+            Some(id) => read::version(connection, id).map(Version),
+            None => Ok(Version(0)),
+        })
+    }
+
+    fn read_stream(
+        &mut self,
+        stream: &StreamName,
+        after: Version,
+        limit: usize,
+        commands: bool,
+        page: &mut Vec<Recorded>,
+    ) -> Result<(), StoreError> {
+        let before = page.len();
+        let outcome =
+            self.call(|connection, names| read::stream(connection, names, stream, after, limit, commands, page));
+        outcome.inspect_err(|_| page.truncate(before))
+    }
+
+    fn read_all(
+        &mut self,
+        after: Position,
+        limit: usize,
+        commands: bool,
+        filter: &EventFilter,
+    ) -> Result<EventPage, StoreError> {
+        self.call(|connection, names| scan::forward(connection, names, after, limit, commands, filter))
+    }
+
+    fn read_back(
+        &mut self,
+        before: Option<Position>,
+        limit: usize,
+        commands: bool,
+        filter: &EventFilter,
+    ) -> Result<EventPage, StoreError> {
+        self.call(|connection, names| scan::backward(connection, names, before, limit, commands, filter))
+    }
+
+    fn position_at(&mut self, time: Time) -> Result<Position, StoreError> {
+        self.call(|connection, _| read::position_at(connection, time))
+    }
+
+    fn version_at(&mut self, stream: &StreamName, position: Position) -> Result<Version, StoreError> {
+        self.call(|connection, names| match names.stream(connection, stream)? {
+            Some(id) => read::version_at(connection, id, position).map(Version),
+            None => Ok(Version(0)),
+        })
+    }
+
+    fn streams(&mut self, after: Option<&StreamName>, limit: usize) -> Result<Vec<StreamInfo>, StoreError> {
+        self.call(|connection, _| read::streams(connection, after, limit))
+    }
+
+    fn command(&mut self, id: &str) -> Result<Option<StoredCommand>, StoreError> {
+        self.call(|connection, names| read::command(connection, names, id))
+    }
+
+    fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
+        self.call(|connection, names| Ok(names.domain(connection, digest)?.is_some()))
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.may_write()?;
+        if self.turn.is_some() {
+            return Err(check::in_turn());
+        }
+        self.turn = Some(self.call(append::begin)?);
+        Ok(())
+    }
+
+    fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError> {
+        let Some(mut turn) = self.turn.take() else {
+            return Err(check::no_turn());
+        };
+        if turn.broken {
+            self.turn = Some(turn);
+            return Err(check::broken_turn());
+        }
+        let id = Arc::clone(&self.id);
+        let outcome = self.call(|connection, names| append::append(connection, names, &id, &mut turn, decision));
+        if self.connection.is_some() {
+            self.turn = Some(turn);
+        }
+        outcome
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let Some(turn) = self.turn.take() else {
+            return Err(check::no_turn());
+        };
+        if turn.broken {
+            self.call(|connection, names| {
+                append::rollback(connection, names);
+                Ok(())
+            })?;
+            return Err(check::broken_turn());
+        }
+        self.call(append::commit)
+    }
+
+    fn rollback(&mut self) {
+        if self.turn.take().is_some()
+            && let Some(connection) = &self.connection
+        {
+            append::rollback(connection, &mut self.names);
+        }
+    }
+
+    fn generations(&mut self) -> Result<Vec<Generation>, StoreError> {
+        self.call(|connection, _| projections::all(connection))
+    }
+
+    fn served(&mut self, projection: &str) -> Result<Option<Generation>, StoreError> {
+        self.call(|connection, _| projections::in_state(connection, projection, "served"))
+    }
+
+    fn build(&mut self, table: &Table) -> Result<Generation, StoreError> {
+        self.call_alone(|connection| projections::build(connection, table))
+    }
+
+    fn abandon(&mut self, projection: &str) -> Result<(), StoreError> {
+        self.call_alone(|connection| projections::abandon(connection, projection))
+    }
+
+    fn rows(&mut self, table: &Table, generation: u64, keys: &[Value]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.call(|connection, _| rows::rows(connection, table, generation, keys))
+    }
+
+    fn advance(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.call_alone(|connection| rows::advance(connection, table, generation, from, to, changes))
+    }
+
+    fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {
+        self.call_alone(|connection| projections::serve(connection, table, generation, time))
+    }
+
+    fn select(&mut self, table: &Table, generation: u64, filter: &RowFilter) -> Result<Vec<Row>, StoreError> {
+        self.call(|connection, _| rows::select(connection, table, generation, filter))
+    }
+
+    fn count(&mut self, generation: u64) -> Result<u64, StoreError> {
+        self.call(|connection, _| rows::count(connection, generation))
+    }
+}

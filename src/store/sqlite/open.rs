@@ -1,0 +1,186 @@
+//! Opening and making the file, and the settings every connection gets. `docs/store.md` gives the reasons.
+
+use super::fault::{Fault, code};
+use super::schema::{self, Found};
+use super::{Access, Options, StoreError};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+/// Earlier versions of SQLite can lose committed data when several processes write and checkpoint.
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// What is left of the write-ahead log after a checkpoint, in bytes: one long write does not keep the disk forever.
+const LOG_LEFT: i64 = 16 * 1024 * 1024;
+/// The page cache, in KiB: the upper pages of the indexes of some millions of events.
+const CACHE: i64 = 16 * 1024;
+/// Statements kept prepared.
+const STATEMENTS: usize = 64;
+/// How long to wait before asking again where SQLite itself does not wait.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Opens, and makes where wanted, the store in that file; also gives its id.
+pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, Box<str>), Fault> {
+    let shown = path.display();
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        let words = format!("SQLite {} can lose data; 3.51.3 is the oldest that is used", rusqlite::version());
+        return Err(StoreError::Unavailable(words).into());
+    }
+    let is_new = look_at_file(path, options)?;
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if is_new {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    // With a folder in front, `:memory:` and `file:x?…` are names like any other.
+    let place = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
+    let connection = Connection::open_with_flags(&place, flags).map_err(|error| explain(path, error))?;
+    secure(&connection, options).map_err(|error| explain(path, error))?;
+
+    let found = schema::look(&connection, path).map_err(|fault| match fault {
+        Fault::Sql(error) => explain(path, error),
+        other => other,
+    })?;
+    match (&options.access, found) {
+        (_, Found::Store) => {}
+        (Access::Create(id), Found::Empty) => {
+            schema::create(&connection, path, id)?;
+            sync_folder(path);
+        }
+        (Access::Write | Access::Read, Found::Empty) => {
+            return Err(StoreError::NotAStore(format!("`{shown}` is an empty file, not an esctl store")).into());
+        }
+    }
+    if options.access == Access::Read {
+        connection.pragma_update(None, "query_only", true)?;
+    } else {
+        use_log(&connection, path, options)?;
+    }
+    let id = schema::id(&connection)?;
+    Ok((connection, id))
+}
+
+/// Whether the file is to be made. Refuses what is plainly no store.
+fn look_at_file(path: &Path, options: &Options) -> Result<bool, StoreError> {
+    let shown = path.display();
+    let unreadable =
+        |error: io::Error| StoreError::Unavailable(format!("`{shown}` cannot be opened: {}", error.kind()));
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            Err(StoreError::NotAStore(format!("`{shown}` is a folder, not an esctl store")))
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            Err(StoreError::NotAStore(format!("`{shown}` is no regular file, so it is no esctl store")))
+        }
+        Ok(_) => {
+            if begins_like_sqlite(path).map_err(unreadable)? {
+                Ok(false)
+            } else {
+                Err(not_sqlite(path))
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !matches!(options.access, Access::Create(_)) {
+                return Err(StoreError::Missing(format!("there is no store at `{shown}`")));
+            }
+            let folder = folder(path);
+            if folder.is_dir() {
+                return Ok(true);
+            }
+            Err(StoreError::Unavailable(format!("`{shown}` cannot be made: there is no folder `{}`", folder.display())))
+        }
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// Whether the file is empty or begins as SQLite files do. SQLite looks itself, but takes a file of one byte for an
+/// empty one and would write over it. Where a rollback journal says that making the file was cut off, it knows better.
+fn begins_like_sqlite(path: &Path) -> io::Result<bool> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut start = Vec::new();
+    fs::File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    Ok(start.is_empty() || start == MAGIC || Path::new(&journal).exists())
+}
+
+fn not_sqlite(path: &Path) -> StoreError {
+    StoreError::NotAStore(format!("`{}` is not a SQLite file, so it is no esctl store", path.display()))
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Settings that change nothing in the file.
+fn secure(connection: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(options.busy)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LEFT)
+}
+
+/// Turns the write-ahead log on, which the file remembers.
+fn use_log(connection: &Connection, path: &Path, options: &Options) -> Result<(), Fault> {
+    // Turning it on needs the file for oneself, and SQLite does not wait for that: it would wait while holding a lock
+    // that the other one may be waiting for.
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let shown = path.display();
+                return Err(StoreError::Unavailable(format!(
+                    "`{shown}` is where SQLite cannot keep a write-ahead log (it offers `{mode}`), as on some network \
+                     file systems"
+                ))
+                .into());
+            }
+            Err(error) if code(&error) == Some(ErrorCode::DatabaseBusy) && waited < options.busy => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Makes the new name in the folder survive power loss. Where folders cannot be synced there is nothing to be done.
+fn sync_folder(path: &Path) {
+    if cfg!(unix)
+        && let Ok(folder) = fs::File::open(folder(path))
+    {
+        let _ = folder.sync_all();
+    }
+}
+
+/// What it means that SQLite fails before it has seen anything of the file.
+fn explain(path: &Path, error: rusqlite::Error) -> Fault {
+    let shown = path.display();
+    match code(&error) {
+        Some(ErrorCode::NotADatabase) => not_sqlite(path).into(),
+        // SQLite does not tell why: asking the system does.
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            let why = match fs::File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => "no file can be made in its folder".to_owned(),
+                Err(error) => error.kind().to_string(),
+                Ok(_) => "SQLite needs to make files beside it and cannot".to_owned(),
+            };
+            StoreError::Unavailable(format!("`{shown}` cannot be opened: {why}")).into()
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,168 @@
+//! The rows of a generation: reading them, and writing their changes together with the checkpoint.
+
+use super::fault::Fault;
+use super::projections::{by_number, column_list, quoted, table_name, writing};
+use super::{read, sql, unsql};
+use crate::event::Position;
+use crate::json::{self, Value};
+use crate::store::column::{self, Kept};
+use crate::store::{Column, ColumnKind, Row, RowChange, RowFilter, StoreError, Table, check};
+use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::{Connection, ToSql};
+use rust_decimal::Decimal;
+
+impl ToSql for Kept<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(Owned::Null),
+            Self::Integer(n) => ToSqlOutput::Owned(Owned::Integer(*n)),
+            Self::Real(_, float) => ToSqlOutput::Owned(Owned::Real(*float)),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+/// Runs reads that belong together on one state of the file.
+fn together<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+    if !connection.is_autocommit() {
+        return read(connection);
+    }
+    let view = connection.unchecked_transaction()?;
+    read(&view)
+}
+
+/// The rows with these keys.
+pub(super) fn rows(
+    connection: &Connection,
+    table: &Table,
+    generation: u64,
+    keys: &[Value],
+) -> Result<Vec<Option<Row>>, Fault> {
+    let key = check::key(table)?;
+    together(connection, |connection| {
+        by_number(connection, generation)?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {} FROM {} WHERE {} = ?1",
+            column_list(table),
+            table_name(&table.name, generation),
+            quoted(&key.name)
+        ))?;
+        let mut found = Vec::with_capacity(keys.len());
+        for value in keys {
+            let mut rows = statement.query([column::keep_key(key, value)?])?;
+            found.push(rows.next()?.map(|row| shown(table, row)).transpose()?);
+        }
+        Ok(found)
+    })
+}
+
+/// Rows by key.
+pub(super) fn select(
+    connection: &Connection,
+    table: &Table,
+    generation: u64,
+    filter: &RowFilter,
+) -> Result<Vec<Row>, Fault> {
+    let column = check::key(table)?;
+    let key = quoted(&column.name);
+    let mut conditions = Vec::new();
+    let mut values = Vec::new();
+    for (operator, value) in [("=", &filter.key), (">", &filter.after)] {
+        if let Some(value) = value {
+            values.push(column::keep_key(column, value)?);
+            conditions.push(format!("{key} {operator} ?{}", values.len()));
+        }
+    }
+    let clause = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    values.push(Kept::Integer(sql(filter.limit as u64)));
+    together(connection, |connection| {
+        by_number(connection, generation)?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {} FROM {} {clause} ORDER BY {key} LIMIT ?{}",
+            column_list(table),
+            table_name(&table.name, generation),
+            values.len()
+        ))?;
+        let rows = statement.query_and_then(rusqlite::params_from_iter(&values), |row| shown(table, row))?;
+        rows.collect()
+    })
+}
+
+/// How many rows there are.
+pub(super) fn count(connection: &Connection, generation: u64) -> Result<u64, Fault> {
+    together(connection, |connection| {
+        let projection = by_number(connection, generation)?.projection;
+        let rows = table_name(&projection, generation);
+        unsql(connection.query_row(&format!("SELECT count(*) FROM {rows}"), [], |row| row.get(0))?)
+    })
+}
+
+/// Writes row changes and the checkpoint.
+pub(super) fn advance(
+    connection: &Connection,
+    table: &Table,
+    generation: u64,
+    from: Position,
+    to: Position,
+    changes: &[RowChange],
+) -> Result<(), Fault> {
+    let key = check::key(table)?;
+    column::check(table, changes)?;
+    let turn = writing(connection)?;
+    check::advance(from, to, read::head(&turn)?.position)?;
+    if by_number(&turn, generation)?.checkpoint != from {
+        return Err(StoreError::Overtaken.into());
+    }
+    {
+        let rows = table_name(&table.name, generation);
+        let places: Vec<_> = (1..=table.columns.len()).map(|n| format!("?{n}")).collect();
+        let mut put = turn.prepare_cached(&format!(
+            "INSERT OR REPLACE INTO {rows} ({}) VALUES ({})",
+            column_list(table),
+            places.join(", ")
+        ))?;
+        let mut delete = turn.prepare_cached(&format!("DELETE FROM {rows} WHERE {} = ?1", quoted(&key.name)))?;
+        for change in changes {
+            match change {
+                RowChange::Put(row) => {
+                    for (place, (column, value)) in table.columns.iter().zip(row).enumerate() {
+                        put.raw_bind_parameter(place + 1, column::keep(column, value)?)?;
+                    }
+                    put.raw_execute()?;
+                }
+                RowChange::Delete(value) => {
+                    delete.execute([column::keep_key(key, value)?])?;
+                }
+            }
+        }
+    }
+    turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
+        .execute([sql(generation), sql(to.0)])?;
+    turn.commit().map_err(Fault::Commit)
+}
+
+fn shown(table: &Table, row: &rusqlite::Row<'_>) -> Result<Row, Fault> {
+    table.columns.iter().enumerate().map(|(at, column)| value(column, row.get_ref(at)?)).collect()
+}
+
+/// What is kept, as a value again.
+fn value(column: &Column, kept: ValueRef<'_>) -> Result<Value, Fault> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let decimal = |text: &str| Decimal::from_str_exact(text).ok().map(|d| Value::Decimal(d.normalize()));
+    let value = match (column.kind, kept) {
+        (_, ValueRef::Null) => Some(Value::Null),
+        (ColumnKind::Integer, ValueRef::Integer(n)) => Some(Value::Integer(n)),
+        (ColumnKind::Boolean, ValueRef::Integer(n @ 0..=1)) => Some(Value::Bool(n == 1)),
+        (ColumnKind::Decimal, ValueRef::Integer(n)) => Some(Value::Decimal(n.into())),
+        // The shortest text that means this float is the decimal it was made from.
+        (ColumnKind::Decimal, ValueRef::Real(float)) => decimal(&float.to_string()),
+        (ColumnKind::Decimal, ValueRef::Text(bytes)) => text(bytes).and_then(decimal),
+        (ColumnKind::Text, ValueRef::Text(bytes)) => text(bytes).map(|text| Value::Text(text.to_owned())),
+        (ColumnKind::Json, ValueRef::Text(bytes)) => text(bytes).and_then(|text| json::parse(text).ok()),
+        _ => None,
+    };
+    match value {
+        Some(value) => Ok(value),
+        None => Fault::contradiction(format!("the column `{}` holds a value that no projection wrote", column.name)),
+    }
+}

@@ -1,0 +1,61 @@
+//! What can be done with a domain and a store: one file a capability, named as its verb.
+//!
+//! Nothing here prints, exits or looks at the clock: the time, ids and paths come in, results go out.
+
+pub mod batch;
+pub mod change;
+pub mod error;
+pub mod events;
+pub mod meta;
+pub mod moment;
+pub mod project;
+pub mod replay;
+pub mod send;
+pub mod streams;
+pub mod test;
+
+use crate::domain::{Aggregate, Domains};
+use crate::event::StreamName;
+use crate::store::Store;
+use std::rc::Rc;
+
+pub use change::Change;
+pub use error::{Error, Misfit};
+
+/// How many events are read at a time.
+pub(crate) const PAGE: usize = 1000;
+
+/// A sound set of domains over a store.
+pub struct Workbench {
+    /// The rules.
+    pub domains: Rc<Domains>,
+    /// Where the streams are.
+    pub store: Box<dyn Store>,
+}
+
+impl Workbench {
+    /// Brings both together. Nothing is read yet.
+    pub fn new(domains: Rc<Domains>, store: Box<dyn Store>) -> Self {
+        Self { domains, store }
+    }
+}
+
+/// The aggregate of a stream, or what to say where there is none.
+pub(crate) fn aggregate_of<'d>(domains: &'d Domains, stream: &StreamName) -> Result<&'d Aggregate, Misfit> {
+    domains.aggregate(stream.aggregate()).ok_or_else(|| {
+        let misfit = Misfit::new(format!("there is no aggregate `{}`", stream.aggregate()));
+        match domains.aggregate_like(stream.aggregate()) {
+            Some(near) => misfit.hint(format!("did you mean `{near}/{}`?", stream.id())),
+            None => {
+                let all: Vec<String> = domains.aggregates().map(|a| format!("`{}`", a.name)).collect();
+                misfit.hint(format!("the domain has {}", all.join(", ")))
+            }
+        }
+    })
+}
+
+impl std::fmt::Debug for Workbench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workbench").field("store", &self.store.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! Replaying: the state of a stream, now or then, and how it came about.
+
+use super::change::changes;
+use super::{Change, Error, Misfit, PAGE, Workbench, aggregate_of, meta};
+use crate::domain::{Aggregate, Domains, FoldError, StoredEvent};
+use crate::event::{Moment, Position, Recorded, StreamName, Time, Version};
+use crate::json::Value;
+use crate::script::State;
+use crate::store::Store;
+use std::ops::ControlFlow;
+
+/// A stream's state at a version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replayed {
+    /// The stream.
+    pub stream: StreamName,
+    /// Its version then.
+    pub version: Version,
+    /// Position of the event of that version; 0 for the initial state.
+    pub position: Position,
+    /// Time of that event.
+    pub time: Option<Time>,
+    /// Its state, fields in declared order.
+    pub state: Value,
+}
+
+/// One event of a replay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The event, with its command.
+    pub event: Recorded,
+    /// What it changed in the state.
+    pub changes: Vec<Change>,
+}
+
+/// A state that is being folded.
+pub(crate) struct Folding {
+    pub state: State,
+    pub version: Version,
+    pub position: Position,
+    pub time: Option<Time>,
+}
+
+impl Folding {
+    /// The initial state.
+    pub(crate) fn new(aggregate: &Aggregate) -> Self {
+        Self { state: aggregate.rules.initial.clone(), version: Version(0), position: Position(0), time: None }
+    }
+}
+
+impl Workbench {
+    /// The state of a stream at a moment; without one, now.
+    pub fn replay(&mut self, stream: &StreamName, at: Option<Moment>) -> Result<Replayed, Error> {
+        let domains = self.domains.clone();
+        let aggregate = aggregate_of(&domains, stream)?;
+        let until = self.version_at(stream, at)?;
+        let folding = fold_stream(&domains, aggregate, self.store.as_mut(), stream, until)?;
+        replayed(aggregate, stream, &folding)
+    }
+
+    /// The same, event by event.
+    pub fn steps(
+        &mut self,
+        stream: &StreamName,
+        at: Option<Moment>,
+        each: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Replayed, Error> {
+        let domains = self.domains.clone();
+        let aggregate = aggregate_of(&domains, stream)?;
+        let until = self.version_at(stream, at)?;
+        let mut folding = Folding::new(aggregate);
+        let mut before = state_value(aggregate, stream, &folding)?;
+        let mut page = Vec::with_capacity(PAGE);
+        while folding.version < until {
+            page.clear();
+            self.store.read_stream(stream, folding.version, page_size(folding.version, until), true, &mut page)?;
+            if page.is_empty() {
+                break;
+            }
+            for event in page.drain(..) {
+                fold_event(&domains, aggregate, &mut folding, &event)?;
+                let after = state_value(aggregate, stream, &folding)?;
+                let step = Step { event, changes: changes(&before, &after) };
+                before = after;
+                if each(step).is_break() {
+                    return replayed(aggregate, stream, &folding);
+                }
+            }
+        }
+        replayed(aggregate, stream, &folding)
+    }
+}
+
+/// Folds a stream's events up to a version, a page at a time.
+pub(crate) fn fold_stream(
+    domains: &Domains,
+    aggregate: &Aggregate,
+    store: &mut dyn Store,
+    stream: &StreamName,
+    until: Version,
+) -> Result<Folding, Error> {
+    let mut folding = Folding::new(aggregate);
+    let commands = aggregate.folds_read_meta();
+    let mut page = Vec::new();
+    while folding.version < until {
+        page.clear();
+        store.read_stream(stream, folding.version, page_size(folding.version, until), commands, &mut page)?;
+        if page.is_empty() {
+            break;
+        }
+        for event in &page {
+            fold_event(domains, aggregate, &mut folding, event)?;
+        }
+    }
+    Ok(folding)
+}
+
+fn page_size(version: Version, until: Version) -> usize {
+    usize::try_from(until.0 - version.0).map_or(PAGE, |left| left.min(PAGE))
+}
+
+/// Applies one event.
+pub(crate) fn fold_event(
+    domains: &Domains,
+    aggregate: &Aggregate,
+    folding: &mut Folding,
+    event: &Recorded,
+) -> Result<(), Error> {
+    let stored = StoredEvent { kind: &event.kind, schema: event.schema, data: &event.data, version: event.version.0 };
+    domains
+        .fold(aggregate, &mut folding.state, &stored, || meta::of_event(event, false))
+        .map_err(|error| cannot_fold(error, aggregate, event))?;
+    folding.version = event.version;
+    folding.position = event.position;
+    folding.time = Some(event.time);
+    Ok(())
+}
+
+/// What to say of an event that cannot be folded.
+fn cannot_fold(error: FoldError, aggregate: &Aggregate, event: &Recorded) -> Error {
+    let which = format!("event {} of `{}` (@{})", event.version, event.stream, event.position);
+    match error {
+        FoldError::Fault(fault) => fault.while_doing(|| format!("while folding {which}")).into(),
+        FoldError::UnknownEvent => {
+            Misfit::new(format!("{which} is a `{}`, which `{}` does not know", event.kind, aggregate.name))
+                .hint("a stored event keeps its type forever: declare it again under `events`")
+                .into()
+        }
+        FoldError::NewerSchema { known } => Misfit::new(format!(
+            "{which} is a `{}` of schema version {}, the domain knows version {known}",
+            event.kind, event.schema
+        ))
+        .hint("it was stored under newer rules: use these")
+        .into(),
+        FoldError::Payload(problem) => {
+            crate::store::StoreError::Damaged(format!("the payload of {which} cannot be read: {problem}")).into()
+        }
+    }
+}
+
+pub(crate) fn state_value(aggregate: &Aggregate, stream: &StreamName, folding: &Folding) -> Result<Value, Error> {
+    aggregate.rules.state_value(&folding.state).map_err(|problem| {
+        Misfit::new(format!("the state of `{stream}` at version {}: {problem}", folding.version)).into()
+    })
+}
+
+fn replayed(aggregate: &Aggregate, stream: &StreamName, folding: &Folding) -> Result<Replayed, Error> {
+    Ok(Replayed {
+        stream: stream.clone(),
+        version: folding.version,
+        position: folding.position,
+        time: folding.time,
+        state: state_value(aggregate, stream, folding)?,
+    })
+}

@@ -1,0 +1,335 @@
+//! Scenarios, run for real: a store in memory, the rules as they are, a fixed clock and fixed ids.
+
+use super::send::{Now, Request, Sent};
+use super::{Error, Workbench, aggregate_of};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::domain::scenario::{Expectation, ExpectedEvent, Outcome, ScenarioDefinition, Step};
+use crate::domain::{Domains, Scenario};
+use crate::event::{Command, NewEvent, Recorded, StreamName, Time};
+use crate::json::{Object, Value};
+use crate::store::Decision;
+use crate::store::memory::MemoryStore;
+use std::rc::Rc;
+
+/// How a scenario ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScenarioResult {
+    /// Its name.
+    pub name: String,
+    /// The domain of its last command.
+    pub domain: String,
+    /// Where its name stands.
+    pub place: Place,
+    /// Passed or not.
+    pub outcome: ScenarioOutcome,
+}
+
+/// Passed, failed, or not run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScenarioOutcome {
+    /// Everything was as expected.
+    Passed,
+    /// What was not.
+    Failed(Vec<Difference>),
+    /// It could not be run: what is `given` cannot be so, or a script failed.
+    Broken(Diagnostic),
+}
+
+/// Something that was not as expected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// What was compared, as ``the state of `account/ada` ``.
+    pub what: String,
+    /// What the scenario says.
+    pub expected: String,
+    /// What came.
+    pub actual: String,
+    /// Where the scenario says it.
+    pub place: Place,
+}
+
+/// Runs the scenarios whose name holds `filter`, in the order of the files.
+pub fn run_scenarios(domains: &Rc<Domains>, filter: Option<&str>) -> Vec<ScenarioResult> {
+    let wanted = |scenario: &&Scenario| {
+        filter.is_none_or(|filter| scenario.definition.name.text.to_lowercase().contains(&filter.to_lowercase()))
+    };
+    domains.scenarios().iter().filter(wanted).map(|scenario| run_scenario(domains, scenario)).collect()
+}
+
+fn run_scenario(domains: &Rc<Domains>, scenario: &Scenario) -> ScenarioResult {
+    let name = &scenario.definition.name;
+    let mut stage = Stage {
+        workbench: Workbench::new(domains.clone(), Box::new(MemoryStore::new("scenario"))),
+        time: Time::default(),
+        commands: 0,
+    };
+    let outcome = match stage.play(&scenario.definition) {
+        Ok(differences) if differences.is_empty() => ScenarioOutcome::Passed,
+        Ok(differences) => ScenarioOutcome::Failed(differences),
+        Err(broken) => ScenarioOutcome::Broken(*broken),
+    };
+    ScenarioResult { name: name.text.clone(), domain: scenario.domain.to_string(), place: name.place.clone(), outcome }
+}
+
+/// One scenario's own world.
+struct Stage {
+    workbench: Workbench,
+    time: Time,
+    commands: u64,
+}
+
+/// What the commands under `when` came to.
+struct Played {
+    events: Vec<Recorded>,
+    last: Option<Sent>,
+}
+
+type Broken = Box<Diagnostic>;
+
+impl Stage {
+    fn play(&mut self, scenario: &ScenarioDefinition) -> Result<Vec<Difference>, Broken> {
+        for step in &scenario.given {
+            self.given(step)?;
+        }
+        let mut played = Played { events: Vec::new(), last: None };
+        let mut differences = Vec::new();
+        for (index, step) in scenario.when.iter().enumerate() {
+            let sent = self.send(step)?;
+            match &sent {
+                Sent::Accepted(receipt) => played.events.extend(receipt.events.iter().cloned()),
+                Sent::Rejected(refusal) if index + 1 < scenario.when.len() => differences.push(Difference {
+                    what: format!("`{}`, which is not the last command", step.name.text),
+                    expected: "accepted".to_owned(),
+                    actual: format!("rejected: {}", refusal.rejection.code),
+                    place: step.name.place.clone(),
+                }),
+                Sent::Rejected(_) => {}
+            }
+            played.last = Some(sent);
+        }
+        let Some(stream) = scenario.stream() else { return Ok(differences) };
+        differences.extend(outcome(&scenario.then, stream, &played));
+        self.states(&scenario.then, stream, &mut differences)?;
+        Ok(differences)
+    }
+
+    fn clock(&mut self, step: &Step) {
+        self.time = step.at.unwrap_or(self.time).max(self.time);
+    }
+
+    /// An event is put into its stream as it is; a command is sent for real and must be accepted.
+    fn given(&mut self, step: &Step) -> Result<(), Broken> {
+        let domains = self.workbench.domains.clone();
+        let aggregate = aggregate_of(&domains, &step.stream).map_err(|misfit| broken(misfit.into(), step))?;
+        if aggregate.commands.contains_key(step.name.text.as_str()) {
+            return match self.send(step)? {
+                Sent::Accepted(_) => Ok(()),
+                Sent::Rejected(refusal) => Err(Box::new(
+                    Diagnostic::error(
+                        "given",
+                        format!("the given command `{}` is rejected: {}", step.name.text, refusal.rejection.code),
+                    )
+                    .at(step.name.place.clone())
+                    .hint("what is given must be possible; a rejection belongs under `when` and `then`"),
+                )),
+            };
+        }
+        self.clock(step);
+        self.commands += 1;
+        let event = NewEvent {
+            stream: step.stream.clone(),
+            kind: step.name.text.as_str().into(),
+            schema: aggregate.rules.events.get(step.name.text.as_str()).map_or(1, |event| event.schema),
+            data: Value::Object(step.data.clone()).to_string().into(),
+        };
+        let command = Command {
+            id: format!("given-{}", self.commands).into(),
+            stream: step.stream.clone(),
+            name: "given".into(),
+            data: "{}".into(),
+            actor: None,
+            correlation: None,
+            causation: None,
+            meta: None,
+            time: self.time,
+            domain: domains.files()[aggregate.file].digest.clone(),
+        };
+        let store = &mut self.workbench.store;
+        let stored = store
+            .begin()
+            .and_then(|()| store.append(&Decision { command: &command, domain_text: "", events: &[event] }))
+            .and_then(|_| store.commit());
+        stored.map_err(|error| broken(error.into(), step))
+    }
+
+    fn send(&mut self, step: &Step) -> Result<Sent, Broken> {
+        self.clock(step);
+        self.commands += 1;
+        let request = Request {
+            stream: step.stream.clone(),
+            command: step.name.text.clone(),
+            data: step.data.clone(),
+            id: None,
+            expect: None,
+            actor: None,
+            correlation: None,
+            causation: None,
+            meta: Object::new(),
+            time: None,
+        };
+        let now = Now { time: self.time, id: format!("command-{}", self.commands) };
+        self.workbench.send(request, &now).map_err(|error| broken(error, step))
+    }
+
+    /// Compares the states that are expected, field by field.
+    fn states(
+        &mut self,
+        then: &Expectation,
+        own: &StreamName,
+        differences: &mut Vec<Difference>,
+    ) -> Result<(), Broken> {
+        let domains = self.workbench.domains.clone();
+        for (stream, expected, place) in &then.state {
+            let stream = stream.as_ref().unwrap_or(own);
+            let actual = match self.workbench.replay(stream, None) {
+                Ok(replayed) => replayed.state,
+                // A stream without events has its initial state.
+                Err(Error::Misfit(_)) => match domains.aggregate(stream.aggregate()) {
+                    Some(aggregate) => aggregate.rules.state_value(&aggregate.rules.initial).unwrap_or_default(),
+                    None => Value::Null,
+                },
+                Err(error) => return Err(Box::new(diagnostic(error).at(place.clone()))),
+            };
+            let subset: Object =
+                expected.keys().filter_map(|key| Some((key.clone(), actual.get(key)?.clone()))).collect();
+            if !Value::Object(subset.clone()).same(&Value::Object(expected.clone())) {
+                differences.push(Difference {
+                    what: format!("the state of `{stream}`"),
+                    expected: Value::Object(expected.clone()).to_string(),
+                    actual: Value::Object(subset).to_string(),
+                    place: place.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares what the commands gave.
+fn outcome(then: &Expectation, own: &StreamName, played: &Played) -> Vec<Difference> {
+    let actual = || said(own, played);
+    let difference = |what: &str, expected: String, actual: String, place: &Place| Difference {
+        what: what.to_owned(),
+        expected,
+        actual,
+        place: place.clone(),
+    };
+    let rejection = match &played.last {
+        Some(Sent::Rejected(refusal)) => Some(&refusal.rejection),
+        _ => None,
+    };
+    let mut differences = Vec::new();
+    match &then.outcome {
+        None => {
+            if then.message.is_none() && then.details.is_none() && rejection.is_some() {
+                differences.push(difference("the outcome", "accepted".to_owned(), actual(), &then.place));
+            }
+        }
+        Some(Outcome::Nothing) => {
+            if rejection.is_some() || !played.events.is_empty() {
+                differences.push(difference("the outcome", "nothing".to_owned(), actual(), &then.place));
+            }
+        }
+        Some(Outcome::Rejected(code)) => {
+            if rejection.is_none_or(|rejection| *rejection.code != *code.text) {
+                differences.push(difference("the outcome", format!("rejected: {}", code.text), actual(), &code.place));
+            }
+        }
+        Some(Outcome::Events(expected)) => {
+            let same = rejection.is_none()
+                && expected.len() == played.events.len()
+                && expected.iter().zip(&played.events).all(|(expected, actual)| same_event(own, expected, actual));
+            if !same {
+                let lines: Vec<String> = expected
+                    .iter()
+                    .map(|e| {
+                        line(
+                            own,
+                            e.stream.as_ref().unwrap_or(own),
+                            &e.name.text,
+                            &Value::Object(e.data.clone()).to_string(),
+                        )
+                    })
+                    .collect();
+                let lines = if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") };
+                differences.push(difference("the events", lines, actual(), &then.place));
+            }
+        }
+    }
+    if let Some(message) = &then.message {
+        let said = rejection.map_or("", |rejection| &rejection.message);
+        if said != message.text {
+            differences.push(difference("the message", message.text.clone(), said.to_owned(), &message.place));
+        }
+    }
+    if let Some((expected, place)) = &then.details {
+        let given = rejection.and_then(|rejection| rejection.details.clone()).unwrap_or_default();
+        if !holds(&given, expected) {
+            differences.push(difference("the details", expected.to_string(), given.to_string(), place));
+        }
+    }
+    differences
+}
+
+fn same_event(own: &StreamName, expected: &ExpectedEvent, actual: &Recorded) -> bool {
+    *expected.name.text == *actual.kind
+        && expected.stream.as_ref().unwrap_or(own) == &actual.stream
+        && crate::json::parse(&actual.data).is_ok_and(|data| data.same(&Value::Object(expected.data.clone())))
+}
+
+/// Whether a value has everything that another says of it.
+fn holds(actual: &Value, expected: &Value) -> bool {
+    match (actual, expected) {
+        (Value::Object(actual), Value::Object(expected)) => {
+            expected.iter().all(|(key, value)| actual.get(key).is_some_and(|found| holds(found, value)))
+        }
+        (actual, expected) => actual.same(expected),
+    }
+}
+
+/// What came of the commands, in the words of a scenario.
+fn said(own: &StreamName, played: &Played) -> String {
+    let mut lines: Vec<String> =
+        played.events.iter().map(|event| line(own, &event.stream, &event.kind, &event.data)).collect();
+    if let Some(Sent::Rejected(refusal)) = &played.last {
+        lines.push(match &*refusal.rejection.message {
+            "" => format!("rejected: {}", refusal.rejection.code),
+            message => format!("rejected: {} ({message})", refusal.rejection.code),
+        });
+    }
+    if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") }
+}
+
+fn line(own: &StreamName, stream: &StreamName, kind: &str, data: &str) -> String {
+    let stream = if stream == own { String::new() } else { format!("{stream} ") };
+    if data == "{}" { format!("- {stream}{kind}") } else { format!("- {stream}{kind}: {data}") }
+}
+
+fn broken(error: Error, step: &Step) -> Broken {
+    let diagnostic = diagnostic(error);
+    Box::new(if diagnostic.place.is_some() { diagnostic } else { diagnostic.at(step.name.place.clone()) })
+}
+
+fn diagnostic(error: Error) -> Diagnostic {
+    match error {
+        Error::Script(fault) => *fault.0,
+        Error::Misfit(misfit) => {
+            let mut message = misfit.message;
+            for (pointer, problem) in misfit.details {
+                message.push_str(&format!("; {pointer}: {problem}"));
+            }
+            Diagnostic::error("scenario", message)
+        }
+        other => Diagnostic::error("scenario", other.to_string()),
+    }
+}
