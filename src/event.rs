@@ -147,10 +147,10 @@ pub enum TimeError {
 }
 
 impl Time {
-    /// From microseconds since the epoch, from 0000-01-01 to 9999-12-30T22:00:00.999999Z.
+    /// From microseconds since the epoch, from 0000-01-01 to 9999-12-30T21:59:59.999999Z.
     pub fn from_micros(micros: i64) -> Result<Self, TimeError> {
         const FIRST: i64 = -62_167_219_200_000_000;
-        const LAST: i64 = 253_402_207_200_999_999;
+        const LAST: i64 = 253_402_207_199_999_999;
         if (FIRST..=LAST).contains(&micros) { Ok(Self(micros)) } else { Err(TimeError::Range) }
     }
 

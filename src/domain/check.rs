@@ -99,10 +99,7 @@ pub(super) fn load(sources: &[Arc<Source>]) -> (Option<Domains>, Vec<Diagnostic>
     let mut problems = Vec::new();
     let mut definitions = Vec::new();
     for source in sources {
-        if let Some((definition, root)) = definition::read(source, &mut problems) {
-            problems.extend(yaml::second_opinion(source, &root));
-            definitions.push(definition);
-        }
+        definitions.extend(definition::read(source, &mut problems));
     }
     // What a file that cannot be read declares is not known: names that others use may be in it.
     let complete = definitions.len() == sources.len();
@@ -117,6 +114,12 @@ pub(super) fn load(sources: &[Arc<Source>]) -> (Option<Domains>, Vec<Diagnostic>
     seen.sort_by_key(|problem| problem.place.as_ref().map(|place| (order(place), place.start)));
     let sound = !seen.iter().any(Diagnostic::is_error);
     (domains.filter(|_| sound), seen)
+}
+
+/// Where other YAML readers would take a file for something else. Costs a second reading of every file.
+pub fn second_opinions(sources: &[Arc<Source>]) -> Vec<Diagnostic> {
+    let opinion = |source| yaml::parse(source).ok().and_then(|root| yaml::second_opinion(source, &root));
+    sources.iter().filter_map(opinion).collect()
 }
 
 /// What the names of all files mean.
@@ -137,6 +140,8 @@ struct Purpose<'a> {
     scope: &'a [&'a str],
     /// The fields of those whose fields are known.
     fields: Vec<(&'a str, Vec<&'a str>, String)>,
+    /// The one of them that the script may change, if any.
+    changes: &'a str,
     /// Functions beyond those that every script may call.
     calls: &'a [&'a str],
     /// What it is, for messages: "a `fold`".
@@ -278,6 +283,7 @@ impl<'p> Checker<'p> {
 
     /// Functions are pure helpers: they see only their parameters.
     fn library(&mut self, library: &Library) {
+        self.no_this(library.facts());
         let known: BTreeSet<&str> = callable(library, &[]);
         for call in &library.facts().calls {
             self.call_exists(call, &known, "a function");
@@ -317,12 +323,30 @@ impl<'p> Checker<'p> {
                 .hints
                 .push("functions stand under `functions`, where every script of the file can call them".to_owned());
         }
+        for (root, place) in script.facts().changed.iter().filter(|(root, _)| root != purpose.changes) {
+            let hint = match root.as_str() {
+                "state" if purpose.what == "a `decide`" => "a decision changes the state by what it emits",
+                _ => "copy it first: `let copy = …`",
+            };
+            self.problem("constant", format!("`{root}` cannot be changed in {}", purpose.what), place)
+                .hints
+                .push(hint.to_owned());
+        }
+        self.no_this(script.facts());
         let known = callable(library, purpose.calls);
         for call in &script.facts().calls {
             self.call_exists(call, &known, purpose.what);
         }
         self.accesses(script.facts(), purpose);
         Some(script)
+    }
+
+    fn no_this(&mut self, facts: &Facts) {
+        for place in &facts.this {
+            self.problem("this", "`this` has no place in rules", place)
+                .hints
+                .push("name what you mean as a parameter".to_owned());
+        }
     }
 
     fn call_exists(&mut self, call: &Call, known: &BTreeSet<&str>, what: &str) {
@@ -388,10 +412,11 @@ impl<'p> Checker<'p> {
         let mut folds = Vec::new();
         for event in definition.events {
             self.words(&event.fields, &event.name, "event");
-            let EventDefinition { name: event_name, description, fields, fold } = event;
+            let EventDefinition { name: event_name, description, fields, fold, folds: written } = event;
             let fields = Rc::new(fields);
             match fold {
                 Some(text) => folds.push((event_name.text.clone(), fields.clone(), text)),
+                None if written => whole = false,
                 None => {
                     self.warning(
                         "no-fold",
@@ -416,6 +441,7 @@ impl<'p> Checker<'p> {
                     ("state", state_names.clone(), "the state".to_owned()),
                     ("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`")),
                 ],
+                changes: "state",
                 calls: &[],
                 what: "a `fold`",
             };
@@ -452,6 +478,7 @@ impl<'p> Checker<'p> {
             let purpose = Purpose {
                 scope: fold::INVARIANT_SCOPE,
                 fields: vec![("state", state_names.clone(), "the state".to_owned())],
+                changes: "",
                 calls: &[],
                 what: "an invariant",
             };
@@ -510,6 +537,7 @@ impl<'p> Checker<'p> {
                 ("state", state.to_vec(), "the state".to_owned()),
                 ("command", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{name}`")),
             ],
+            changes: "",
             calls: DECIDING,
             what: "a `decide`",
         };
@@ -758,6 +786,7 @@ impl<'p> Checker<'p> {
                     } else {
                         Vec::new()
                     },
+                    changes: "",
                     calls: &[],
                     what: "the `key` of a projection",
                 };
@@ -777,6 +806,7 @@ impl<'p> Checker<'p> {
                     let purpose = Purpose {
                         scope: project::KEY_SCOPE,
                         fields: vec![("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`"))],
+                        changes: "",
                         calls: &[],
                         what: "the `key` of a projection",
                     };
@@ -803,6 +833,7 @@ impl<'p> Checker<'p> {
                     ("row", column_list.clone(), "the row".to_owned()),
                     ("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`")),
                 ],
+                changes: "row",
                 calls: PROJECTING,
                 what: "a projection's handler",
             };
@@ -1055,9 +1086,11 @@ impl<'p> Checker<'p> {
             Err(found) => {
                 for problem in found {
                     let at = place_in(written, &problem.pointer, place);
-                    let message = match problem.pointer.trim_start_matches('/') {
-                        "" => format!("`{name}`: {}", problem.message),
-                        pointer => format!("`{name}`: `{pointer}`: {}", problem.message),
+                    let field = problem.pointer.trim_start_matches('/');
+                    let message = if field.is_empty() || problem.message.contains(&format!("`{field}`")) {
+                        format!("`{name}`: {}", problem.message)
+                    } else {
+                        format!("`{name}`: `{field}`: {}", problem.message)
                     };
                     self.problem("payload", message, &at).hints.extend(problem.hint);
                 }

@@ -85,6 +85,8 @@ pub struct EventDefinition {
     pub fields: Fields,
     /// `fold`
     pub fold: Option<ScriptText>,
+    /// Whether a `fold` was written, readable or not.
+    pub folds: bool,
 }
 
 /// One entry of `commands`.
@@ -140,7 +142,7 @@ pub struct HandlerDefinition {
 }
 
 /// Reads a file. What is wrong with its shape goes to `problems`; `None` where nothing could be read.
-pub fn read(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Option<(Definition, Node)> {
+pub fn read(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Option<Definition> {
     let root = match yaml::parse(source) {
         Ok(root) => root,
         Err(found) => {
@@ -148,8 +150,7 @@ pub fn read(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Option<(Def
             return None;
         }
     };
-    let definition = Reader { problems, types: Types::default() }.file(source, &root)?;
-    Some((definition, root))
+    Reader { problems, types: Types::default() }.file(source, &root)
 }
 
 /// The entries of a map whose keys are known.
@@ -389,7 +390,7 @@ impl Reader<'_> {
         let description = self.description(section);
         let fields = section.get("fields").map(|node| self.fields(node, "`fields`")).unwrap_or_default();
         let fold = section.get("fold").and_then(|node| self.script(node, "fold"));
-        Some(EventDefinition { name, description, fields, fold })
+        Some(EventDefinition { name, description, fields, fold, folds: section.get("fold").is_some() })
     }
 
     fn command(&mut self, key: &Key, node: &Node) -> Option<CommandDefinition> {

@@ -366,13 +366,24 @@ fn syntax_error(source: &Arc<Source>, at: usize, said: &str) -> Diagnostic {
     if let Some(script) = script_hint(source, line_start) {
         diagnostic = diagnostic.hint(script);
     }
-    if let Err(error) = serde_yaml::from_str::<serde_yaml::Value>(&source.text)
-        && let Some((_, while_parsing)) = error.to_string().split_once(", while ")
-        && while_parsing.contains(" at line ")
-    {
-        diagnostic = diagnostic.hint(format!("while {while_parsing}"));
+    if let Some(while_parsing) = second_explanation(source, at) {
+        diagnostic = diagnostic.hint(while_parsing);
     }
     diagnostic
+}
+
+/// What the second reader was about when it met the error, as `while parsing a flow mapping at line 4 column 12`.
+///
+/// It sees the text only up to the error, and only lines of a human length: deep nesting costs it seconds.
+fn second_explanation(source: &Source, at: usize) -> Option<String> {
+    let end = source.text[at..].find('\n').map_or(source.text.len(), |n| at + n);
+    let read = &source.text[..end];
+    if read.lines().any(|line| line.len() > 1000) {
+        return None;
+    }
+    let error = serde_yaml::from_str::<serde_yaml::Value>(read).err()?.to_string();
+    let (_, context) = error.split_once(", while ")?;
+    context.contains(" at line ").then(|| format!("while {context}"))
 }
 
 /// A line such as ``fold: `…` `` or `decide: "a" + b`: the script wants to be a block.
@@ -382,7 +393,7 @@ fn script_hint(source: &Source, line_start: usize) -> Option<String> {
     let script = script.trim();
     let key = key.trim();
     let wordy = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ' '));
-    (wordy && !script.is_empty() && !script.starts_with(['|', '>', '[', '{']))
+    (wordy && line.len() <= 200 && !script.is_empty() && !script.starts_with(['|', '>', '[', '{']))
         .then(|| format!("if this is a script, write it as a block:\n  {key}: |\n    {script}"))
 }
 

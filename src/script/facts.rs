@@ -1,5 +1,6 @@
 //! What a script touches and causes, read off its syntax tree without running it.
 
+use super::functions;
 use super::text::ScriptText;
 use crate::diagnostic::Place;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
@@ -66,6 +67,10 @@ pub struct Facts {
     pub calls: Vec<Call>,
     /// Names in scope that are used at all.
     pub roots: BTreeSet<String>,
+    /// Names in scope that are changed, or something inside them, with the place where it begins.
+    pub changed: Vec<(String, Place)>,
+    /// Where `this` is used: what it is bound to could be changed unseen.
+    pub this: Vec<Place>,
     /// Functions declared where none may be: within a script.
     pub declares: Vec<(String, Place)>,
 }
@@ -89,6 +94,8 @@ impl Facts {
         facts.accesses.sort_by_key(|access| access.place.start);
         facts.calls.sort_by_key(|call| call.place.start);
         facts.calls.dedup();
+        facts.changed.sort_by_key(|(_, place)| place.start);
+        facts.changed.dedup();
         facts.accesses.dedup();
         facts.declares = ast
             .iter_functions()
@@ -131,6 +138,7 @@ impl Reading<'_> {
                 if let Some((_, _, position)) = field_of(&assignment.1.lhs) {
                     self.written.push(position);
                 }
+                self.change(&assignment.1.lhs);
             }
             Stmt::FnCall(call, position) => self.call(call, None, *position),
             _ => {}
@@ -151,10 +159,32 @@ impl Reading<'_> {
                 if let Expr::MethodCall(call, position) = first(&pair.rhs) {
                     self.call(call, Some(&pair.lhs), *position);
                 }
+                if methods(&pair.rhs).any(|name| functions::CHANGING.contains(&name)) {
+                    self.change(expression);
+                }
             }
-            Expr::Index(..) => self.access(expression),
+            Expr::ThisPtr(position) => {
+                let place = self.place(*position);
+                self.facts.this.push(place);
+            }
+            Expr::Index(pair, ..) => {
+                self.access(expression);
+                if methods(&pair.rhs).any(|name| functions::CHANGING.contains(&name)) {
+                    self.change(expression);
+                }
+            }
             // `#{…}` of constants only is one constant: nothing to see inside.
             _ => {}
+        }
+    }
+
+    /// Notes that what an expression begins with is changed.
+    fn change(&mut self, expression: &Expr) {
+        if let Expr::Variable(variable, _, position) = leftmost(expression)
+            && IN_SCOPE.contains(&variable.1.as_str())
+        {
+            let place = self.place(*position);
+            self.facts.changed.push((variable.1.to_string(), place));
         }
     }
 
@@ -197,7 +227,29 @@ impl Reading<'_> {
             Expr::Variable(variable, ..) => ArgumentKind::Name(variable.1.to_string()),
             _ => ArgumentKind::Other,
         };
-        Argument { kind, place: self.place(expression.position()) }
+        Argument { kind, place: self.place(beginning(expression)) }
+    }
+}
+
+/// Where an expression begins: a chain's own position is that of its first dot.
+fn beginning(expression: &Expr) -> Position {
+    leftmost(expression).position()
+}
+
+/// What a chain begins with: `a` of `a.b[1].c()`.
+fn leftmost(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => leftmost(&pair.lhs),
+        other => other,
+    }
+}
+
+/// The methods that a chain calls, wherever in it.
+fn methods(rest: &Expr) -> Box<dyn Iterator<Item = &str> + '_> {
+    match rest {
+        Expr::MethodCall(call, _) => Box::new(std::iter::once(call.name.as_str())),
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => Box::new(methods(&pair.lhs).chain(methods(&pair.rhs))),
+        _ => Box::new(std::iter::empty()),
     }
 }
 

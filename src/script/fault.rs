@@ -117,8 +117,12 @@ fn what_does_not_compile(text: &ScriptText, error: &rhai::ParseError) -> Diagnos
         ParseErrorType::Reserved(name) | ParseErrorType::BadInput(rhai::LexError::ImproperSymbol(name, _))
             if name.chars().all(|c| c.is_alphanumeric() || c == '_') =>
         {
-            diagnostic(format!("`{name}` is a reserved word of the script language"))
-                .hint(format!("write a field of that name as `event[\"{name}\"]`"))
+            let reserved = diagnostic(format!("`{name}` is a reserved word of the script language"));
+            // A field may well bear that name; what is called is no field.
+            if text.text[text.offset_of(error.position())..].starts_with(&format!("{name}(")) {
+                return reserved;
+            }
+            reserved.hint(format!("write a field of that name as `event[\"{name}\"]`"))
         }
         ParseErrorType::LiteralTooLarge(..) => diagnostic("this literal is too large".to_owned()),
         other => diagnostic(lower(&other.to_string())),
@@ -128,7 +132,7 @@ fn what_does_not_compile(text: &ScriptText, error: &rhai::ParseError) -> Diagnos
 /// The place of a Rhai position; the whole script where there is none.
 pub(super) fn place_of(text: &ScriptText, position: Position) -> Place {
     match position.line() {
-        Some(line) => text.token(text.offset(line, position.position().unwrap_or(1))),
+        Some(_) => text.token(text.offset_of(position)),
         None => text.stretch(0, text.text.len()),
     }
 }

@@ -102,6 +102,41 @@ pub const PACKAGED: &[&str] = &[
     "name",
 ];
 
+/// Those of them that change what they are called on.
+pub const CHANGING: &[&str] = &[
+    "append",
+    "clear",
+    "crop",
+    "make_lower",
+    "make_upper",
+    "pad",
+    "pop",
+    "remove",
+    "replace",
+    "set",
+    "trim",
+    "truncate",
+    "chop",
+    "dedup",
+    "drain",
+    "insert",
+    "order",
+    "order_by",
+    "order_desc",
+    "push",
+    "retain",
+    "reverse",
+    "shift",
+    "sort",
+    "sort_by",
+    "sort_desc",
+    "splice",
+    "fill_with",
+    "merge",
+    "mixin",
+    "for_each",
+];
+
 /// Names of our own functions that every script may call.
 pub const OWN: &[&str] = &[
     "get",

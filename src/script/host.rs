@@ -157,7 +157,9 @@ impl Host {
             .disable_symbol("Fn");
         // Names in scope must not be hidden by a `let`: what a script reads as `state` is the state.
         #[allow(deprecated)] // not deprecated, says Rhai: its way to mark what may still change
-        engine.on_def_var(|_, info, _| Ok(!facts::IN_SCOPE.contains(&info.name())));
+        engine.on_def_var(|_, info, _| {
+            Ok(!(info.will_shadow_other_variables() && facts::IN_SCOPE.contains(&info.name())))
+        });
         let floor = Rc::new(Cell::new(None::<isize>));
         let watched = floor.clone();
         engine.on_progress(move |_| match watched.get() {

@@ -30,6 +30,11 @@ impl ScriptText {
         Place { source: self.place.source.clone(), start: from, end: (from + length).min(limit) }
     }
 
+    /// The byte of the script at a position of Rhai's; 0 where it has none.
+    pub(super) fn offset_of(&self, position: rhai::Position) -> usize {
+        position.line().map_or(0, |line| self.offset(line, position.position().unwrap_or(1)))
+    }
+
     /// The byte of the script at a line and column as Rhai counts them, both from 1, columns in characters.
     pub fn offset(&self, line: usize, column: usize) -> usize {
         let mut start = 0;

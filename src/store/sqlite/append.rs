@@ -8,10 +8,12 @@ use crate::store::{chain, check};
 use rusqlite::Connection;
 use std::collections::HashMap;
 
-const ADD_COMMAND: &str = "INSERT INTO es_commands \
+// OR ROLLBACK: a refusal ends the turn, which is what a broken turn comes to, and spares SQLite from copying every page
+// that a statement touches so that it could undo that statement alone.
+const ADD_COMMAND: &str = "INSERT OR ROLLBACK INTO es_commands \
     (id, command_id, stream, name, time, domain, first, events, actor, correlation, causation, meta, data) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const ADD_EVENT: &str = "INSERT INTO es_events \
+const ADD_EVENT: &str = "INSERT OR ROLLBACK INTO es_events \
     (position, stream, version, type, schema, time, command, hash, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// What is known of the file's end while nobody else can move it. Begins with what the file says.

@@ -125,6 +125,16 @@ impl SqliteStore {
     }
 }
 
+/// Runs reads that belong together on one state of the file. Taking and leaving that state costs more than a short read,
+/// so this is also what makes many of them cheap.
+fn together<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+    if !connection.is_autocommit() {
+        return read(connection);
+    }
+    let view = connection.unchecked_transaction()?;
+    read(&view)
+}
+
 /// A number as SQL has it. What does not fit is beyond every number in a file.
 fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -160,8 +170,11 @@ impl Store for SqliteStore {
         page: &mut Vec<Recorded>,
     ) -> Result<(), StoreError> {
         let before = page.len();
-        let outcome =
-            self.call(|connection, names| read::stream(connection, names, stream, after, limit, commands, page));
+        let outcome = self.call(|connection, names| {
+            let mut read = |view: &Connection| read::stream(view, names, stream, after, limit, commands, page);
+            // Without commands it is one statement, which sees one state of the file anyway.
+            if commands { together(connection, read) } else { read(connection) }
+        });
         outcome.inspect_err(|_| page.truncate(before))
     }
 
@@ -172,7 +185,9 @@ impl Store for SqliteStore {
         commands: bool,
         filter: &EventFilter,
     ) -> Result<EventPage, StoreError> {
-        self.call(|connection, names| scan::forward(connection, names, after, limit, commands, filter))
+        self.call(|connection, names| {
+            together(connection, |view| scan::forward(view, names, after, limit, commands, filter))
+        })
     }
 
     fn read_back(
@@ -182,16 +197,18 @@ impl Store for SqliteStore {
         commands: bool,
         filter: &EventFilter,
     ) -> Result<EventPage, StoreError> {
-        self.call(|connection, names| scan::backward(connection, names, before, limit, commands, filter))
+        self.call(|connection, names| {
+            together(connection, |view| scan::backward(view, names, before, limit, commands, filter))
+        })
     }
 
     fn position_at(&mut self, time: Time) -> Result<Position, StoreError> {
-        self.call(|connection, _| read::position_at(connection, time))
+        self.call(|connection, _| together(connection, |view| read::position_at(view, time)))
     }
 
     fn version_at(&mut self, stream: &StreamName, position: Position) -> Result<Version, StoreError> {
         self.call(|connection, names| match names.stream(connection, stream)? {
-            Some(id) => read::version_at(connection, id, position).map(Version),
+            Some(id) => together(connection, |view| read::version_at(view, id, position)).map(Version),
             None => Ok(Version(0)),
         })
     }
@@ -201,7 +218,7 @@ impl Store for SqliteStore {
     }
 
     fn command(&mut self, id: &str) -> Result<Option<StoredCommand>, StoreError> {
-        self.call(|connection, names| read::command(connection, names, id))
+        self.call(|connection, names| together(connection, |view| read::command(view, names, id)))
     }
 
     fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {

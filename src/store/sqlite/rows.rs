@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::projections::{by_number, column_list, quoted, table_name, writing};
-use super::{read, sql, unsql};
+use super::{read, sql, together, unsql};
 use crate::event::Position;
 use crate::json::{self, Value};
 use crate::store::column::{self, Kept};
@@ -20,15 +20,6 @@ impl ToSql for Kept<'_> {
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
         })
     }
-}
-
-/// Runs reads that belong together on one state of the file.
-fn together<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-    if !connection.is_autocommit() {
-        return read(connection);
-    }
-    let view = connection.unchecked_transaction()?;
-    read(&view)
 }
 
 /// The rows with these keys.

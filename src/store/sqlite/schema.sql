@@ -68,12 +68,13 @@ CREATE UNIQUE INDEX es_generations_served ON es_generations (projection) WHERE s
 CREATE UNIQUE INDEX es_generations_building ON es_generations (projection) WHERE state = 'building';
 
 -- Against accidents. An UPDATE and a DELETE are refused as such; INSERT OR REPLACE would remove a row without being
--- either, so an INSERT must bring the next number and nothing that is there already.
+-- either, so an INSERT must bring the next number and nothing that is there already. That one FAILs instead of ABORTing:
+-- for what may abort, SQLite copies every page it touches first, and of one row there is nothing to undo.
 
 CREATE TRIGGER es_events_insert BEFORE INSERT ON es_events
 WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM es_events)
   OR NEW.version IS NOT (SELECT coalesce(max(version), 0) + 1 FROM es_events WHERE stream = NEW.stream)
-BEGIN SELECT RAISE(ABORT, 'an event is added at the next position and the next version of its stream'); END;
+BEGIN SELECT RAISE(FAIL, 'an event is added at the next position and the next version of its stream'); END;
 CREATE TRIGGER es_events_update BEFORE UPDATE ON es_events
 BEGIN SELECT RAISE(ABORT, 'a stored event is never changed'); END;
 CREATE TRIGGER es_events_delete BEFORE DELETE ON es_events
@@ -82,7 +83,7 @@ BEGIN SELECT RAISE(ABORT, 'a stored event is never removed'); END;
 CREATE TRIGGER es_commands_insert BEFORE INSERT ON es_commands
 WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM es_commands)
   OR EXISTS (SELECT 1 FROM es_commands WHERE command_id = NEW.command_id)
-BEGIN SELECT RAISE(ABORT, 'a command is added once, with the next number'); END;
+BEGIN SELECT RAISE(FAIL, 'a command is added once, with the next number'); END;
 CREATE TRIGGER es_commands_update BEFORE UPDATE ON es_commands
 BEGIN SELECT RAISE(ABORT, 'a stored command is never changed'); END;
 CREATE TRIGGER es_commands_delete BEFORE DELETE ON es_commands
@@ -91,7 +92,7 @@ BEGIN SELECT RAISE(ABORT, 'a stored command is never removed'); END;
 CREATE TRIGGER es_domains_insert BEFORE INSERT ON es_domains
 WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM es_domains)
   OR EXISTS (SELECT 1 FROM es_domains WHERE digest = NEW.digest)
-BEGIN SELECT RAISE(ABORT, 'a domain text is added once, with the next number'); END;
+BEGIN SELECT RAISE(FAIL, 'a domain text is added once, with the next number'); END;
 CREATE TRIGGER es_domains_update BEFORE UPDATE ON es_domains
 BEGIN SELECT RAISE(ABORT, 'a stored domain text is never changed'); END;
 CREATE TRIGGER es_domains_delete BEFORE DELETE ON es_domains
@@ -100,7 +101,7 @@ BEGIN SELECT RAISE(ABORT, 'a stored domain text is never removed'); END;
 CREATE TRIGGER es_streams_insert BEFORE INSERT ON es_streams
 WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM es_streams)
   OR EXISTS (SELECT 1 FROM es_streams WHERE name = NEW.name)
-BEGIN SELECT RAISE(ABORT, 'a stream is added once, with the next number'); END;
+BEGIN SELECT RAISE(FAIL, 'a stream is added once, with the next number'); END;
 CREATE TRIGGER es_streams_update BEFORE UPDATE ON es_streams
 BEGIN SELECT RAISE(ABORT, 'a stored stream is never changed'); END;
 CREATE TRIGGER es_streams_delete BEFORE DELETE ON es_streams
@@ -109,7 +110,7 @@ BEGIN SELECT RAISE(ABORT, 'a stored stream is never removed'); END;
 CREATE TRIGGER es_types_insert BEFORE INSERT ON es_types
 WHEN NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM es_types)
   OR EXISTS (SELECT 1 FROM es_types WHERE aggregate = NEW.aggregate AND name = NEW.name)
-BEGIN SELECT RAISE(ABORT, 'a type is added once, with the next number'); END;
+BEGIN SELECT RAISE(FAIL, 'a type is added once, with the next number'); END;
 CREATE TRIGGER es_types_update BEFORE UPDATE ON es_types
 BEGIN SELECT RAISE(ABORT, 'a stored type is never changed'); END;
 CREATE TRIGGER es_types_delete BEFORE DELETE ON es_types
@@ -117,7 +118,7 @@ BEGIN SELECT RAISE(ABORT, 'a stored type is never removed'); END;
 
 CREATE TRIGGER es_store_insert BEFORE INSERT ON es_store
 WHEN EXISTS (SELECT 1 FROM es_store WHERE key = NEW.key)
-BEGIN SELECT RAISE(ABORT, 'what a store is never changes'); END;
+BEGIN SELECT RAISE(FAIL, 'what a store is never changes'); END;
 CREATE TRIGGER es_store_update BEFORE UPDATE ON es_store
 BEGIN SELECT RAISE(ABORT, 'what a store is never changes'); END;
 CREATE TRIGGER es_store_delete BEFORE DELETE ON es_store

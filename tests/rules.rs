@@ -1,0 +1,335 @@
+//! What rules may and may not do, run for real on a store in memory.
+
+use esctl::diagnostic::{self, Source};
+use esctl::domain::Domains;
+use esctl::event::{StreamName, Time};
+use esctl::json::{self, Object, Value};
+use esctl::store::memory::MemoryStore;
+use esctl::workbench::send::{Now, Request, Sent};
+use esctl::workbench::{Error, Workbench};
+use std::rc::Rc;
+
+/// A domain of one aggregate `thing` with one event and one command, whose scripts are given.
+fn domain(state: &str, fold: &str, decide: &str) -> String {
+    let indented = |script: &str| script.lines().map(|line| format!("          {line}\n")).collect::<String>();
+    format!(
+        "domain: test\nfunctions: |\n  fn spoil(map) {{ map.n = 99; map }}\n  fn deep(n) {{ if n == 0 {{ 0 }} else {{ deep(n - 1) }} }}\n\
+         aggregates:\n  thing:\n    state: {state}\n    events:\n      Done:\n        fields: {{ n: any }}\n        fold: |\n{}\
+         \x20   commands:\n      Do:\n        fields: {{ n?: any }}\n        decide: |\n{}",
+        indented(fold),
+        indented(decide)
+    )
+}
+
+struct World {
+    workbench: Workbench,
+    sent: u64,
+}
+
+impl World {
+    fn new(text: &str) -> Self {
+        let (domains, problems) = Domains::load(&[Source::new("test.yaml", text)]);
+        let Some(domains) = domains else { panic!("{}", diagnostic::render(&problems, false)) };
+        Self { workbench: Workbench::new(Rc::new(domains), Box::new(MemoryStore::new("test"))), sent: 0 }
+    }
+
+    fn send(&mut self, stream: &str, data: &str) -> Result<Sent, Error> {
+        self.sent += 1;
+        let data = match json::parse(data).unwrap() {
+            Value::Object(data) => data,
+            _ => panic!("a payload is an object"),
+        };
+        let request = Request {
+            stream: StreamName::new(stream).unwrap(),
+            command: "Do".into(),
+            data,
+            id: None,
+            expect: None,
+            actor: None,
+            correlation: None,
+            causation: None,
+            meta: Object::new(),
+            time: None,
+        };
+        let now = Now { time: Time::parse("2026-01-31T12:00:00Z").unwrap(), id: format!("id-{}", self.sent) };
+        self.workbench.send(request, &now)
+    }
+
+    fn state(&mut self, stream: &str) -> String {
+        self.workbench.replay(&StreamName::new(stream).unwrap(), None).unwrap().state.to_string()
+    }
+}
+
+/// What a decision gives, in one line.
+fn said(result: Result<Sent, Error>) -> String {
+    match result {
+        Ok(Sent::Accepted(receipt)) => {
+            let events: Vec<String> = receipt.events.iter().map(|e| format!("{} {}", e.kind, e.data)).collect();
+            format!("accepted v{}: {}", receipt.version, events.join(", "))
+        }
+        Ok(Sent::Rejected(refusal)) => match refusal.rejection.details {
+            Some(details) => format!("rejected: {} ({}) {details}", refusal.rejection.code, refusal.rejection.message),
+            None => format!("rejected: {} ({})", refusal.rejection.code, refusal.rejection.message),
+        },
+        Err(Error::Script(fault)) => {
+            let place = fault.0.place.as_ref().unwrap();
+            format!("fault at {}:{}: {}", place.line(), place.column(), fault.0.message)
+        }
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+fn decide(script: &str) -> String {
+    said(World::new(&domain("{ n: 1, list: [1], map: {} }", "state.n = event.n", script)).send("thing/1", "{}"))
+}
+
+#[test]
+fn a_decision_cannot_change_the_state() {
+    for change in [
+        "state.n = 2;",
+        "state.list.push(2);",
+        "state.list[0] = 2;",
+        "state.remove(\"n\");",
+        "state[\"n\"] = 2;",
+        "let key = \"n\"; state[key] = 2;",
+        "state += #{ n: 2 };",
+        "state.map.x = 2;",
+        "state.map[\"x\"] = 2;",
+        "state.map.list[0] = 2;",
+        "state.map.list.push(2);",
+        "state.map.remove(\"list\");",
+        "state.map.list.clear();",
+        "command.n = 2;",
+        "version = 2;",
+        "meta.actor = 2;",
+        "let f = |s| { s.n = 2; }; f.call(state);",
+        "let f = || { state.map.x = 2; }; f.call();",
+        "spoil(state);",
+        "state.map.spoil();",
+        "let m = state.map; m.x = 2;",
+        "for item in state.list { item += 1; }",
+    ] {
+        let text = domain(
+            "{ n: 1, list: [1], map: { list: [1] } }",
+            "state.n = event.n",
+            &format!("{change}\nemit(\"Done\", #{{ n: [state, version] }});"),
+        );
+        let (domains, problems) = Domains::load(&[Source::new("test.yaml", text.clone())]);
+        if domains.is_none() {
+            let said = diagnostic::render(&problems, false);
+            assert!(said.contains("cannot be changed"), "{change}: {said}");
+            continue;
+        }
+        let said = said(World::new(&text).send("thing/1", "{}"));
+        let untouched = "accepted v1: Done {\"n\":[{\"list\":[1],\"map\":{\"list\":[1]},\"n\":1},0]}";
+        assert!(said.starts_with("fault at ") || said == untouched, "{change}: {said}");
+    }
+}
+
+#[test]
+fn copies_of_the_state_are_the_scripts_own() {
+    let said = decide(
+        "let copy = state; copy.n = 5; let other = spoil(state); emit(\"Done\", #{ n: [state.n, copy.n, other.n] });",
+    );
+    assert_eq!(said, "accepted v1: Done {\"n\":[1,5,99]}");
+}
+
+#[test]
+fn closures_see_the_state() {
+    let said = decide("let f = || state.n; emit(\"Done\", #{ n: f.call() });");
+    assert_eq!(said, "accepted v1: Done {\"n\":1}");
+}
+
+#[test]
+fn what_is_emitted_is_folded_at_once() {
+    let said = decide("emit(\"Done\", #{ n: version }); emit(\"Done\", #{ n: state.n + version * 10 });");
+    assert_eq!(said, "accepted v2: Done {\"n\":0}, Done {\"n\":10}");
+}
+
+#[test]
+fn emitted_numbers_are_folded_as_they_will_be_replayed() {
+    let text = domain(
+        "{ n: 0, half: 0 }",
+        "state.n = event.n; state.half = event.n / 4",
+        "emit(\"Done\", #{ n: round(9.6, 0) });",
+    );
+    let mut world = World::new(&text);
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v1: Done {\"n\":10}");
+    assert_eq!(world.state("thing/1"), "{\"n\":10,\"half\":2}");
+}
+
+#[test]
+fn a_rejection_cannot_be_caught() {
+    let said = decide("try { reject(\"no\", \"because\", #{ at: 1.50 }); } catch { emit(\"Done\", #{ n: 1 }); }");
+    assert_eq!(said, "rejected: no (because) {\"at\":1.50}");
+    let said = decide("try { require(1 > 2, \"no\"); } catch (e) { emit(\"Done\", #{ n: 1 }); }");
+    assert_eq!(said, "rejected: no ()");
+    let said = decide("let nothing = #{}; try { emit(\"Done\", nothing); } catch { }");
+    assert!(said.contains("the payload of `Done` does not fit"), "{said}");
+}
+
+#[test]
+fn unlike_things_have_no_order() {
+    assert_eq!(
+        decide("if () < 1 { reject(\"no\"); }"),
+        "fault at 17:17: `<` cannot compare nothing (`()`) with a value of type integer"
+    );
+    assert!(
+        decide("if \"a\" >= 1.5 { reject(\"no\"); }")
+            .contains("`>=` cannot compare a value of type string with a value of type decimal")
+    );
+    assert_eq!(
+        decide("require(1 < 1.5 && 2.0 >= 2 && \"a\" < \"b\" && () != 1 && !(1 == \"1\"), \"no\");"),
+        "accepted v0: "
+    );
+}
+
+#[test]
+fn arithmetic_is_exact_or_fails() {
+    assert_eq!(decide("require(0.1 + 0.2 == 0.3, \"no\");"), "accepted v0: ");
+    assert!(decide("let x = 9223372036854775807 + 1;").contains("overflow"));
+    assert!(decide("let x = 1 / 0;").contains("division by zero"));
+    assert!(decide("let x = 1.5 / 0;").contains("division by zero: 1.5 / 0"));
+    let product = decide("let x = 1.00000000000001 * 1.000000000000001;");
+    assert!(product.contains("does not fit 28 digits"), "{product}");
+    assert_eq!(
+        decide(
+            "emit(\"Done\", #{ n: [1.0 / 3, round(2.5, 0, \"half_even\"), round(2.5, 0, \"half_up\"), round(-2.59, 1, \"down\")] });"
+        ),
+        "accepted v1: Done {\"n\":[0.3333333333333333333333333333,2,3,-2.5]}"
+    );
+}
+
+#[test]
+fn a_state_keeps_its_fields() {
+    let extra = domain("{ n: 0 }", "let f = \"m\"; state[f] = 1", "emit(\"Done\", #{ n: 1 });");
+    assert_eq!(said(World::new(&extra).send("thing/1", "{}")), "fault at 12:11: the state has no field `m`");
+    let lost = domain("{ n: 0 }", "state.remove(\"n\")", "emit(\"Done\", #{ n: 1 });");
+    assert_eq!(said(World::new(&lost).send("thing/1", "{}")), "fault at 12:11: the state lost its field `n`");
+    let open = domain("{ n: {} }", "state.n[event.n] = 1; state.n[\"b\"] = 2.50", "emit(\"Done\", #{ n: \"a\" });");
+    let mut world = World::new(&open);
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v1: Done {\"n\":\"a\"}");
+    assert_eq!(world.state("thing/1"), "{\"n\":{\"a\":1,\"b\":2.50}}");
+}
+
+#[test]
+fn a_pinned_field_keeps_its_type() {
+    let text = domain(
+        "{ n: { type: decimal, initial: 0 } }",
+        "state.n += 1",
+        "require(state.n / 4 < 0.3, \"quarter\"); emit(\"Done\", #{ n: state.n / 4 });",
+    );
+    let mut world = World::new(&text);
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v1: Done {\"n\":0}");
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v2: Done {\"n\":0.25}");
+    let text = domain("{ n: { type: integer } }", "state.n = event.n", "emit(\"Done\", command);");
+    assert!(
+        said(World::new(&text.replace("n?: any", "n: any")).send("thing/1", "{\"n\":\"a\"}"))
+            .contains("declared as another type")
+    );
+}
+
+#[test]
+fn scripts_are_bounded() {
+    assert!(decide("loop { }").contains("10000000 operations"), "{}", decide("loop { }"));
+    assert!(decide("deep(100);").contains("more than 64 deep"), "{}", decide("deep(100);"));
+    let doubling = "let s = \"0123456789\"; loop { s += s; }";
+    assert!(decide(doubling).contains("more than 64 MiB"), "{}", decide(doubling));
+    let growing = "let l = [0]; loop { l += l; }";
+    assert!(decide(growing).contains("more than 64 MiB"), "{}", decide(growing));
+    for huge in ["let s = \"a\"; s.pad(1000000000, \"b\");", "let l = []; l.pad(1000000000, 1);"] {
+        assert!(decide(huge).contains("`pad` would make more than"), "{}", decide(huge));
+    }
+    let events = "for i in 0..20000 { emit(\"Done\", #{ n: i }); }";
+    assert!(decide(events).contains("at most 10000 events"), "{}", decide(events));
+    // Folds within a decision draw on the decision's own operations.
+    let nested =
+        domain("{ n: 0 }", "for i in 0..100000 { state.n = i; }", "for i in 0..1000 { emit(\"Done\", #{ n: i }); }");
+    assert!(said(World::new(&nested).send("thing/1", "{}")).contains("10000000 operations"));
+}
+
+#[test]
+fn a_fault_in_a_fold_says_the_line_of_the_file() {
+    let text = domain("{ n: 1 }", "let x = 1;\nstate.n = x / (event.n - event.n)", "emit(\"Done\", #{ n: 1 });");
+    let mut world = World::new(&text);
+    let Err(Error::Script(fault)) = world.send("thing/1", "{}") else { panic!("no fault") };
+    assert_eq!(
+        diagnostic::render(&[*fault.0], false),
+        "\
+error: division by zero: 1 / 0
+  --> test.yaml:13:23
+   |
+13 |           state.n = x / (event.n - event.n)
+   |                       ^
+   = while folding `Done`, which the decision emitted, into `thing/1`
+"
+    );
+}
+
+#[test]
+fn a_fault_in_a_function_is_shown_there() {
+    let text = domain("{ n: 1 }", "state.n = 1", "let x = spoil(1);");
+    let said = said(World::new(&text).send("thing/1", "{}"));
+    assert!(said.starts_with("fault at 3:"), "{said}");
+}
+
+#[test]
+fn load_shows_another_stream_and_missing_ones() {
+    let script = "let other = load(\"thing/2\"); emit(\"Done\", #{ n: other.state.n + other.version });\n\
+                  emit_to(\"thing/2\", \"Done\", #{ n: 7 }); emit(\"Done\", #{ n: load(\"thing/2\").state.n });";
+    let mut world = World::new(&domain("{ n: 1 }", "state.n = event.n", script));
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v2: Done {\"n\":1}, Done {\"n\":7}, Done {\"n\":7}");
+    assert_eq!(world.state("thing/2"), "{\"n\":7}");
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v4: Done {\"n\":8}, Done {\"n\":7}, Done {\"n\":7}");
+}
+
+#[test]
+fn new_ids_derive_from_the_command() {
+    let text = domain("{ n: 1 }", "state.n = event.n", "emit(\"Done\", #{ n: [new_id(), new_id()] });");
+    let ids = said(World::new(&text).send("thing/1", "{}"));
+    assert_eq!(ids, said(World::new(&text).send("thing/1", "{}")));
+    let Value::Object(data) = json::parse(ids.split_once("Done ").unwrap().1).unwrap() else { panic!() };
+    let list = data["n"].as_list().unwrap();
+    assert_ne!(list[0], list[1]);
+}
+
+#[test]
+fn invariants_reject_with_their_name() {
+    let text = domain("{ n: 1 }", "state.n = event.n", "emit(\"Done\", command);").replace("n?: any", "n: any")
+        + "    invariants:\n      is_small: state.n < 10\n";
+    let mut world = World::new(&text);
+    assert_eq!(said(world.send("thing/1", "{\"n\":9}")), "accepted v1: Done {\"n\":9}");
+    assert_eq!(
+        said(world.send("thing/1", "{\"n\":10}")),
+        "rejected: is_small (the invariant `is_small` would not hold on `thing/1`)"
+    );
+    assert_eq!(world.state("thing/1"), "{\"n\":9}");
+    assert!(said(world.send("thing/1", "{\"n\":\"x\"}")).contains("cannot compare"));
+}
+
+#[test]
+fn an_empty_decision_stores_nothing() {
+    let mut world = World::new(&domain("{ n: 1 }", "state.n = event.n", "return;\nemit(\"Done\", #{ n: 1 });"));
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v0: ");
+    assert_eq!(world.workbench.store.head().unwrap().position.0, 0);
+}
+
+#[test]
+fn prints_become_notes() {
+    let mut world = World::new(&domain("{ n: 1 }", "state.n = event.n", "print(`n is ${state.n}`);"));
+    assert_eq!(said(world.send("thing/1", "{}")), "accepted v0: ");
+    let notes: Vec<String> = world.workbench.domains.take_notes().into_iter().map(|note| note.text).collect();
+    assert_eq!(notes, ["n is 1"]);
+}
+
+#[test]
+fn functions_on_dates_are_pure() {
+    let script = "emit(\"Done\", #{ n: [days_between(\"2026-01-31\", \"2026-03-01\"), add_days(\"2024-02-28\", 2), add_months(\"2026-01-31\", 1),\n\
+                  add_seconds(\"2026-01-31T12:00:00Z\", 90), is_before(\"2026-01-31\", \"2026-01-31T00:00:01Z\"), date_of(meta.time),\n\
+                  seconds_between(\"2026-01-31T12:00:00Z\", \"2026-01-31T13:00:00+01:00\"), weekday(\"2026-01-31\")] });";
+    assert_eq!(
+        decide(script),
+        "accepted v1: Done {\"n\":[29,\"2024-03-01\",\"2026-02-28\",\"2026-01-31T12:01:30Z\",true,\"2026-01-31\",0,6]}"
+    );
+    assert!(decide("days_between(\"x\", \"2026-01-31\");").contains("`x` is neither a date"));
+}

@@ -1,0 +1,269 @@
+//! A store that fails at its n-th call: whatever fails, what is stored is as before the step or as after it.
+
+use super::*;
+use esctl::event::{Head, Version};
+use esctl::store::{EventPage, RowChange, StoredCommand, StreamInfo};
+use rusqlite::Connection;
+
+/// When a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing is done.
+    Before,
+    /// It is done, but the answer is lost.
+    After,
+}
+
+/// Passes every call on, but one.
+pub struct FailingStore {
+    inner: Box<dyn Store>,
+    /// Calls left until the one that fails.
+    left: usize,
+    fault: Fault,
+}
+
+impl FailingStore {
+    /// One that never fails.
+    pub fn harmless(inner: Box<dyn Store>) -> Self {
+        Self { inner, left: usize::MAX, fault: Fault::Before }
+    }
+
+    fn call<T>(&mut self, work: impl FnOnce(&mut dyn Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.left = self.left.saturating_sub(1);
+        if self.left != 0 {
+            return work(&mut *self.inner);
+        }
+        match self.fault {
+            Fault::Before => Err(StoreError::Unavailable("made to fail".into())),
+            Fault::After => {
+                work(&mut *self.inner)?;
+                Err(StoreError::Unknown("made to fail".into()))
+            }
+        }
+    }
+}
+
+impl Store for FailingStore {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+    fn head(&mut self) -> Result<Head, StoreError> {
+        self.call(|s| s.head())
+    }
+    fn version(&mut self, stream: &StreamName) -> Result<Version, StoreError> {
+        self.call(|s| s.version(stream))
+    }
+    fn read_stream(
+        &mut self,
+        stream: &StreamName,
+        after: Version,
+        limit: usize,
+        commands: bool,
+        page: &mut Vec<Recorded>,
+    ) -> Result<(), StoreError> {
+        self.call(|s| s.read_stream(stream, after, limit, commands, page))
+    }
+    fn read_all(
+        &mut self,
+        after: Position,
+        limit: usize,
+        commands: bool,
+        filter: &EventFilter,
+    ) -> Result<EventPage, StoreError> {
+        self.call(|s| s.read_all(after, limit, commands, filter))
+    }
+    fn read_back(
+        &mut self,
+        before: Option<Position>,
+        limit: usize,
+        commands: bool,
+        filter: &EventFilter,
+    ) -> Result<EventPage, StoreError> {
+        self.call(|s| s.read_back(before, limit, commands, filter))
+    }
+    fn position_at(&mut self, time: Time) -> Result<Position, StoreError> {
+        self.call(|s| s.position_at(time))
+    }
+    fn version_at(&mut self, stream: &StreamName, position: Position) -> Result<Version, StoreError> {
+        self.call(|s| s.version_at(stream, position))
+    }
+    fn streams(&mut self, after: Option<&StreamName>, limit: usize) -> Result<Vec<StreamInfo>, StoreError> {
+        self.call(|s| s.streams(after, limit))
+    }
+    fn command(&mut self, id: &str) -> Result<Option<StoredCommand>, StoreError> {
+        self.call(|s| s.command(id))
+    }
+    fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
+        self.call(|s| s.knows_domain(digest))
+    }
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.call(|s| s.begin())
+    }
+    fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError> {
+        self.call(|s| s.append(decision))
+    }
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let outcome = self.call(|s| s.commit());
+        if outcome.is_err() {
+            // A commit ends the turn, also where it fails.
+            self.inner.rollback();
+        }
+        outcome
+    }
+    fn rollback(&mut self) {
+        self.inner.rollback();
+    }
+    fn generations(&mut self) -> Result<Vec<Generation>, StoreError> {
+        self.call(|s| s.generations())
+    }
+    fn served(&mut self, projection: &str) -> Result<Option<Generation>, StoreError> {
+        self.call(|s| s.served(projection))
+    }
+    fn build(&mut self, table: &Table) -> Result<Generation, StoreError> {
+        self.call(|s| s.build(table))
+    }
+    fn abandon(&mut self, projection: &str) -> Result<(), StoreError> {
+        self.call(|s| s.abandon(projection))
+    }
+    fn rows(&mut self, table: &Table, generation: u64, keys: &[Value]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.call(|s| s.rows(table, generation, keys))
+    }
+    fn advance(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.call(|s| s.advance(table, generation, from, to, changes))
+    }
+    fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {
+        self.call(|s| s.serve(table, generation, time))
+    }
+    fn select(&mut self, table: &Table, generation: u64, filter: &RowFilter) -> Result<Vec<Row>, StoreError> {
+        self.call(|s| s.select(table, generation, filter))
+    }
+    fn count(&mut self, generation: u64) -> Result<u64, StoreError> {
+        self.call(|s| s.count(generation))
+    }
+}
+
+/// Two batches of commands, then a projection is built, filled in two steps and served. Everything asks first what is
+/// there, as a program does that was interrupted and runs again. `done` hears of each finished step.
+fn scenario(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn Store)) -> Result<(), StoreError> {
+    for batch in 0..2 {
+        store.begin()?;
+        for n in 0..2 {
+            let id = format!("c{batch}-{n}");
+            if store.command(&id)?.is_none() {
+                let version = store.version(&stream("account/ada"))?;
+                let events = [event("account/ada", "Out"), event(&format!("account/{batch}"), "In")];
+                let given = append(store, &command(&id, "account/ada", batch), &events)?;
+                assert_eq!(given.versions[0], version.next());
+            }
+        }
+        store.commit()?;
+        done(store);
+    }
+    if store.served(&table.name)?.is_some() {
+        return Ok(());
+    }
+    let mut generation = store.build(table)?;
+    done(store);
+    let end = store.head()?.position;
+    while generation.checkpoint < end {
+        let page = store.read_all(generation.checkpoint, 5, false, &EventFilter::default())?;
+        let mut changes = Vec::new();
+        for event in &page.events {
+            let count = i64::try_from(event.version.0).unwrap();
+            changes.push(RowChange::Put(row(text(event.stream.as_str()), count)));
+        }
+        store.advance(table, generation.number, generation.checkpoint, page.scanned, &changes)?;
+        done(store);
+        generation.checkpoint = page.scanned;
+    }
+    store.serve(table, generation.number, at(9))?;
+    done(store);
+    Ok(())
+}
+
+fn a_failure_leaves_the_state_before_or_after(make: &dyn Fn() -> Subject) {
+    let table = table("balances", ColumnKind::Text, "d1");
+    let mut clean = make();
+    let mut states = vec![dump(clean.store(), &table)];
+    scenario(clean.store(), &table, &mut |store| states.push(dump(store, &table))).unwrap();
+    assert_eq!(states.len(), 7);
+
+    let mut lost_answers = 0;
+    for fault in [Fault::Before, Fault::After] {
+        for n in 1.. {
+            let mut subject = make();
+            let inner = subject.store.take().unwrap();
+            let mut failing = FailingStore { inner, left: n, fault };
+            let mut steps = 0;
+            let outcome = scenario(&mut failing, &table, &mut |_| steps += 1);
+            subject.store = Some(failing.inner);
+            if outcome.is_ok() {
+                assert!(n > 20, "the scenario makes more calls than {n}");
+                break;
+            }
+            subject.store().rollback();
+            for opened in [false, true] {
+                if opened {
+                    subject.reopen();
+                }
+                let state = dump(subject.store(), &table);
+                let before = state == states[steps];
+                let after = state == states[steps + 1];
+                assert!(before || after, "call {n}, {fault:?}, after {steps} steps:\n{state}");
+                assert!(before || fault == Fault::After, "call {n} did what it said it did not do");
+                lost_answers += usize::from(after);
+            }
+            // Running again ends where it would have ended.
+            scenario(subject.store(), &table, &mut |_| {}).unwrap();
+            assert_eq!(&dump(subject.store(), &table), states.last().unwrap(), "call {n}, {fault:?}");
+        }
+    }
+    // Each step was once done without an answer, and seen twice.
+    assert_eq!(lost_answers, 2 * 6);
+}
+
+#[test]
+fn any_call_may_fail_in_memory() {
+    a_failure_leaves_the_state_before_or_after(&Subject::memory);
+}
+
+#[test]
+fn any_call_may_fail_in_sqlite() {
+    a_failure_leaves_the_state_before_or_after(&Subject::sqlite);
+}
+
+/// The file itself refuses the n-th write of a turn, in the middle of a command.
+#[test]
+fn a_turn_that_broke_half_way_cannot_be_committed() {
+    for refused in 1..=6 {
+        let (_folder, path) = place();
+        let mut store = open(&path);
+        let unused = table("unused", ColumnKind::Text, "d");
+        let before = dump(&mut store, &unused);
+        let raw = Connection::open(&path).unwrap();
+        raw.execute_batch(&format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON es_events WHEN NEW.position = {refused} \
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        ))
+        .unwrap();
+        store.begin().unwrap();
+        let events = [event("account/ada", "Out"), event("account/bob", "In"), event("new/1", "New")];
+        let outcomes = [1, 2].map(|n| append(&mut store, &command(&format!("c{n}"), "account/ada", 1), &events));
+        assert_eq!(outcomes[0].is_ok(), refused > 3);
+        assert!(matches!(outcomes[1], Err(StoreError::Damaged(_) | StoreError::Misuse(_))), "{outcomes:?}");
+        let Err(StoreError::Misuse(words)) = store.commit() else { panic!("half a command was committed") };
+        assert_eq!(words, "nothing of this turn is stored: something in it failed before");
+        assert_eq!(dump(&mut store, &unused), before);
+        raw.execute_batch("DROP TRIGGER refuse").unwrap();
+        send(&mut store, "c3", 1, &[("new/2", "Newer"), ("new/1", "New"), ("account/ada", "Out")]);
+        let kinds: Vec<_> = everything(&mut store).iter().map(|e| format!("{} {}", e.stream, e.kind)).collect();
+        assert_eq!(kinds, ["new/2 Newer", "new/1 New", "account/ada Out"]);
+    }
+}
