@@ -47,6 +47,23 @@ pub struct File {
     pub digest: Box<str>,
 }
 
+/// How much a domain has of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The domain's name.
+    pub domain: String,
+    /// Aggregates.
+    pub aggregates: usize,
+    /// Commands of all aggregates.
+    pub commands: usize,
+    /// Events of all aggregates.
+    pub events: usize,
+    /// Projections.
+    pub projections: usize,
+    /// Scenarios, those of files of scenarios included.
+    pub scenarios: usize,
+}
+
 /// A kind of thing with rules.
 #[derive(Debug)]
 pub struct Aggregate {
@@ -172,6 +189,22 @@ impl Domains {
     /// The scenarios, in the order of the files.
     pub fn scenarios(&self) -> &[Scenario] {
         &self.scenarios
+    }
+
+    /// How much each file declares.
+    pub fn contents(&self) -> Vec<Contents> {
+        let of = |(index, file): (usize, &File)| {
+            let aggregates: Vec<&Aggregate> = self.aggregates.values().filter(|a| a.file == index).collect();
+            Contents {
+                domain: file.name.to_string(),
+                aggregates: aggregates.len(),
+                commands: aggregates.iter().map(|a| a.commands.len()).sum(),
+                events: aggregates.iter().map(|a| a.events.len()).sum(),
+                projections: self.projections.values().filter(|p| p.file == index).count(),
+                scenarios: self.scenarios.iter().filter(|s| s.domain == file.name).count(),
+            }
+        };
+        self.files.iter().enumerate().map(of).collect()
     }
 
     /// What scripts printed since this was asked last.

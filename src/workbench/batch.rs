@@ -11,6 +11,7 @@ pub const MAX_GROUP: usize = 256;
 pub const MAX_GROUP_BYTES: usize = 1024 * 1024;
 
 /// Groups of commands over a workbench. What [`Batch::add`] returns holds only after [`Batch::commit`].
+#[derive(Debug)]
 pub struct Batch<'w> {
     workbench: &'w mut Workbench,
     kept: Kept,

@@ -138,7 +138,7 @@ pub(super) struct Accepted {
 }
 
 /// States of streams as they were after the last command of a batch. Trusted only at the version the store says.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Kept {
     streams: HashMap<StreamName, (State, Version)>,
 }

@@ -1,0 +1,87 @@
+//! `check`: everything that is wrong with the domain files.
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::sources;
+use crate::render::{Format, Listing, Output, records, text};
+use esctl::diagnostic::{self, Diagnostic};
+use esctl::domain::{Contents, Domains};
+use std::io;
+
+const EXAMPLES: &str = "examples:\n  esctl check\n  esctl check --deny warnings -o ndjson";
+
+/// find every problem in the domain files before anything runs
+///
+/// Reads all domain files and reports everything that is wrong with them at once, in file order, each with its
+/// place and, where there is one, a hint. Exits 0 if the domain is sound, 1 if it is not, 2 if there is nothing to
+/// check.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArgs {
+    /// take warnings for errors
+    #[arg(long, value_name = "WHAT")]
+    deny: Option<Denied>,
+}
+
+/// What is not to be let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Denied {
+    // Without a doc comment, which would become help that the name does not need.
+    Warnings,
+}
+
+/// Runs the verb.
+pub fn run(args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let sources = sources::read(&context.globals.domain)?;
+    let opinions = sources.second_opinions();
+    let (domains, mut problems) = sources.load();
+    problems.extend(opinions);
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let warnings = problems.len() - errors;
+    match context.out.format {
+        Format::Table => {
+            context.talk.text(&diagnostic::render(&problems, context.talk.color));
+            if !problems.is_empty() {
+                context.talk.line(&format!("\n{}", counted(errors, warnings)));
+            }
+            if errors == 0 {
+                contents(domains.as_ref(), &mut context.out).map_err(Failure::output)?;
+            }
+        }
+        Format::Json | Format::Ndjson | Format::Csv => list(&problems, &mut context.out).map_err(Failure::output)?,
+    }
+    let denied = args.deny == Some(Denied::Warnings) && warnings > 0;
+    Ok(if errors > 0 || domains.is_none() || denied { Exit::No } else { Exit::Done })
+}
+
+fn list(problems: &[Diagnostic], out: &mut Output) -> io::Result<()> {
+    let mut listing = Listing::new(records::PROBLEMS, out);
+    let _ = problems.iter().try_for_each(|problem| listing.push(problem));
+    listing.finish()
+}
+
+fn contents(domains: Option<&Domains>, out: &mut Output) -> io::Result<()> {
+    let all = domains.map(Domains::contents).unwrap_or_default();
+    all.iter().try_for_each(|contents| out.line(&summary(contents)))
+}
+
+/// `bank: 1 aggregate, 4 commands, 4 events, 1 projection, 5 scenarios`
+fn summary(contents: &Contents) -> String {
+    let parts = [
+        (contents.aggregates, "aggregate"),
+        (contents.commands, "command"),
+        (contents.events, "event"),
+        (contents.projections, "projection"),
+        (contents.scenarios, "scenario"),
+    ];
+    let parts: Vec<_> = parts.iter().map(|(number, noun)| text::count(*number as u64, noun)).collect();
+    format!("{}: {}", text::harmless(&contents.domain), parts.join(", "))
+}
+
+/// `2 errors, 1 warning`
+fn counted(errors: usize, warnings: usize) -> String {
+    let parts = [(errors, "error"), (warnings, "warning")];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<_> = parts.map(|(number, noun)| text::count(*number as u64, noun)).collect();
+    parts.join(", ")
+}

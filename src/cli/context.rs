@@ -1,0 +1,260 @@
+//! Turns flags into an opened domain, a store, an output, and one reading of the clock.
+
+use super::failure::{Failure, Kind};
+use super::sources;
+use crate::render::{Format, Output, Talk};
+use anstream::{AutoStream, ColorChoice};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use esctl::domain::Domains;
+use esctl::event::{Position, Time};
+use esctl::store::memory::MemoryStore;
+use esctl::store::sqlite::{Access, Options, SqliteStore};
+use esctl::store::{Store, StoreError};
+use esctl::workbench::Workbench;
+use esctl::workbench::send::Now;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use uuid::{Builder, Timestamp, Uuid};
+
+/// Under which the help shows the flags of every verb.
+pub const HEADING: &str = "for every verb";
+
+/// Names the instant that a test or a reproducible run takes for now.
+const CLOCK: &str = "ESCTL_CLOCK";
+
+/// The flags of every verb. They may stand before it or after it.
+#[derive(Debug, clap::Args)]
+pub struct Globals {
+    /// a domain file, or a folder of them; may be given several times
+    #[arg(long, value_name = "PATH", env = "ESCTL_DOMAIN", hide_env_values = true, default_value = "domains", global = true, help_heading = HEADING)]
+    pub domain: Vec<PathBuf>,
+    /// the file that holds the streams
+    #[arg(long, value_name = "FILE", env = "ESCTL_STORE", hide_env_values = true, default_value = "esctl.db", global = true, help_heading = HEADING)]
+    pub store: PathBuf,
+    /// how data is printed; with json and ndjson, errors are JSON on stderr
+    #[arg(short, long, value_name = "FORM", default_value = "table", global = true, help_heading = HEADING)]
+    pub output: Format,
+    /// whether to use colour; `NO_COLOR` is heeded as well
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = HEADING)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    // Without doc comments, which would become help that the names do not need.
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn holds_for(self, stream: &impl anstream::stream::RawStream) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => AutoStream::choice(stream) != ColorChoice::Never,
+        }
+    }
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Table, Self::Json, Self::Ndjson, Self::Csv]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+        }))
+    }
+}
+
+impl Globals {
+    /// What is said besides the data.
+    pub fn talk(&self) -> Talk {
+        Talk { color: self.color.holds_for(&io::stderr()), json: self.output.is_json() }
+    }
+}
+
+/// What a verb needs the store for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To send commands: it is made where there is none.
+    Send,
+    /// To look at what there is.
+    Look,
+    /// To look, and where there is none to suppose an empty one.
+    Suppose,
+    /// To bring read models up to date.
+    Project,
+    /// Not at all: only the domain is asked.
+    Nothing,
+}
+
+/// Everything a verb works with.
+#[derive(Debug)]
+pub struct Context {
+    /// The flags.
+    pub globals: Globals,
+    /// Where data goes.
+    pub out: Output,
+    /// What is said besides.
+    pub talk: Talk,
+    /// The clock, for those who read commands one after the other.
+    pub clock: Clock,
+    /// Its one reading.
+    pub now: Time,
+}
+
+impl Context {
+    /// Reads the clock; opens nothing yet.
+    pub fn new(globals: Globals) -> Result<Self, Failure> {
+        let clock = Clock::of_environment()?;
+        let out = Output::new(globals.output, globals.color.holds_for(&io::stdout()));
+        Ok(Self { out, talk: globals.talk(), clock, now: clock.now(), globals })
+    }
+
+    /// The domains, if they are sound.
+    pub fn domains(&self) -> Result<Domains, Failure> {
+        let (domains, mut problems) = sources::read(&self.globals.domain)?.load();
+        problems.retain(esctl::diagnostic::Diagnostic::is_error);
+        match domains {
+            Some(domains) if problems.is_empty() => Ok(domains),
+            _ => Err(Failure::domain(problems)),
+        }
+    }
+
+    /// The domains over the store.
+    pub fn workbench(&self, purpose: Purpose) -> Result<Workbench, Failure> {
+        let domains = self.domains()?;
+        Ok(Workbench::new(Rc::new(domains), self.store(purpose)?))
+    }
+
+    /// The store. Whatever there is to know about opening one is here.
+    pub fn store(&self, purpose: Purpose) -> Result<Box<dyn Store>, Failure> {
+        let fresh = Ids { clock: self.clock, head: Position(0), given: Ids::STORE }.next(self.now);
+        let access = match purpose {
+            Purpose::Send => Access::Create(fresh.clone().into()),
+            Purpose::Project => Access::Write,
+            Purpose::Look | Purpose::Suppose => Access::Read,
+            Purpose::Nothing => return Ok(Box::new(MemoryStore::new(fresh))),
+        };
+        match SqliteStore::open(&self.globals.store, Options::new(access)) {
+            Ok(store) => Ok(Box::new(store)),
+            Err(StoreError::Missing(_)) if purpose == Purpose::Suppose => Ok(Box::new(MemoryStore::new(fresh))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ids for commands that name none.
+    pub fn ids(&self, workbench: &mut Workbench) -> Result<Ids, Failure> {
+        Ok(Ids::new(self.clock, workbench.store.head()?.position))
+    }
+
+    /// Says what scripts left with `print` and `debug`.
+    pub fn say_notes(&self, domains: &Domains) {
+        domains.take_notes().iter().for_each(|note| self.talk.note(&note.text));
+    }
+}
+
+/// Where the time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The system's clock.
+    System,
+    /// Always the same instant, for tests and reproducible runs.
+    Fixed(Time),
+}
+
+impl Clock {
+    fn of_environment() -> Result<Self, Failure> {
+        let Some(text) = std::env::var_os(CLOCK).filter(|text| !text.is_empty()) else {
+            return Ok(Self::System);
+        };
+        let fixed = Time::parse(&text.to_string_lossy());
+        fixed.map(Self::Fixed).map_err(|error| Failure::new(Kind::Usage, format!("{CLOCK}: {error}")))
+    }
+
+    /// The time now, to the microsecond.
+    pub fn now(self) -> Time {
+        match self {
+            Self::Fixed(time) => time,
+            // A clock outside the years 0000 to 9999 is as wrong as one at the epoch.
+            Self::System => Time::from_micros(jiff::Timestamp::now().as_microsecond()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Ids for commands: UUIDs of version 7.
+///
+/// With a fixed clock they are made of the clock, the store's position and a counter: another run of the same
+/// commands on the same store gives the same ids, and what was stored meanwhile moves them on.
+#[derive(Debug)]
+pub struct Ids {
+    clock: Clock,
+    head: Position,
+    given: u64,
+}
+
+impl Ids {
+    /// The last number there is, for the store itself.
+    const STORE: u64 = 0x0fff_ffff;
+
+    fn new(clock: Clock, head: Position) -> Self {
+        Self { clock, head, given: 0 }
+    }
+
+    /// The time and an id for one command.
+    pub fn now(&mut self, time: Time) -> Now {
+        Now { time, id: self.next(time) }
+    }
+
+    fn next(&mut self, time: Time) -> String {
+        let micros = u64::try_from(time.micros()).unwrap_or(0);
+        let id = match self.clock {
+            Clock::System => {
+                let nanos = u32::try_from(micros % 1_000_000 * 1000).unwrap_or(0);
+                Uuid::new_v7(Timestamp::from_unix_time(micros / 1_000_000, nanos, 0, 0))
+            }
+            Clock::Fixed(_) => {
+                let counted = (self.head.0 << 28 | self.given & Self::STORE).to_be_bytes();
+                let mut tail = [0; 10];
+                tail[3..].copy_from_slice(&counted[1..]);
+                Builder::from_unix_timestamp_millis(micros / 1000, &tail).into_uuid()
+            }
+        };
+        self.given += 1;
+        id.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_a_fixed_clock_ids_are_reproducible_and_differ() {
+        let time = Time::parse("2026-01-31T12:00:00Z").unwrap();
+        let clock = Clock::Fixed(time);
+        let two = |head| {
+            let mut ids = Ids::new(clock, Position(head));
+            [ids.next(time), ids.next(time)]
+        };
+        assert_eq!(two(0), two(0));
+        assert_eq!(two(0), ["019c13ec-9e00-7000-8000-000000000000", "019c13ec-9e00-7000-8000-000000000001"]);
+        assert_eq!(two(3)[1], "019c13ec-9e00-7000-8000-000030000001");
+    }
+
+    #[test]
+    fn with_the_systems_clock_no_two_are_alike() {
+        let mut ids = Ids::new(Clock::System, Position(0));
+        let time = Clock::System.now();
+        assert_ne!(ids.next(time), ids.next(time));
+    }
+}

@@ -1,0 +1,187 @@
+//! `send`: one command, decided and stored. Many of them: [`super::batch`].
+
+use super::batch;
+use super::context::{Context, Purpose};
+use super::failure::{Exit, Failure, Kind};
+use super::payload;
+use crate::render::{Format, receipt};
+use esctl::event::{Expect, StreamName, Time, Version};
+use esctl::workbench::Workbench;
+use esctl::workbench::send::{Request, Sent};
+use std::io::Write;
+
+const EXAMPLES: &str = "\
+examples:
+  esctl send account/ada Deposit amount=10.50 ref=salary --actor ada
+  esctl send account/ada Withdraw amount=3 --dry-run
+  echo '{\"stream\":\"account/ada\",\"command\":\"Deposit\",\"data\":{\"amount\":1}}' | esctl send --batch -";
+
+/// send a command to a stream: the domain decides, and its events are stored
+///
+/// Prints a receipt once the events are safely stored, or the rejection, which stores nothing and exits 1. A value is
+/// read by its field's declared type. With `--batch`, commands are read as one JSON object a line, with the keys
+/// `stream`, `command`, `data`, `id`, `expect`, `time`, `actor`, `meta`, `correlation` and `causation`, of which only
+/// the first two are required; receipts are written in the same order, one a line.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SendArgs {
+    /// the stream, as `aggregate/id`
+    #[arg(value_name = "STREAM", required_unless_present = "batch", conflicts_with = "batch")]
+    stream: Option<String>,
+    /// the command, as the aggregate declares it
+    #[arg(value_name = "COMMAND", required_unless_present = "batch")]
+    command: Option<String>,
+    /// `FIELD=VALUE`; `FIELD:=JSON` for JSON; `FIELD=@FILE` or `FIELD:=@FILE` for what is in a file
+    #[arg(value_name = "FIELD=VALUE")]
+    fields: Vec<String>,
+    /// the whole payload: JSON, `@FILE`, or `-` for stdin; fields given besides are put over it
+    #[arg(long, value_name = "JSON", conflicts_with = "batch")]
+    data: Option<String>,
+    /// names this command once and for all: sent again, it is not stored again
+    #[arg(long, value_name = "KEY", conflicts_with = "batch")]
+    id: Option<String>,
+    /// what the stream must be at: a version, `none` or `exists`
+    #[arg(long, value_name = "VERSION", conflicts_with = "batch")]
+    expect: Option<String>,
+    /// who sends it
+    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
+    actor: Option<String>,
+    /// the conversation it belongs to
+    #[arg(long, value_name = "ID", conflicts_with = "batch")]
+    correlation: Option<String>,
+    /// what it follows from: an id or a position
+    #[arg(long, value_name = "ID", conflicts_with = "batch")]
+    causation: Option<String>,
+    /// something to keep with it: `KEY=TEXT` or `KEY:=JSON`; may be given several times
+    #[arg(long, value_name = "KEY=TEXT", conflicts_with = "batch")]
+    meta: Vec<String>,
+    /// when it was sent, if not now
+    #[arg(long, value_name = "TIME", conflicts_with = "batch")]
+    time: Option<String>,
+    /// show what would happen, and store nothing
+    #[arg(long, conflicts_with = "batch")]
+    dry_run: bool,
+    /// read commands from a file, or from stdin with `-`
+    #[arg(long, value_name = "FILE")]
+    batch: Option<String>,
+    /// how many commands of a batch are stored together at most
+    #[arg(long, value_name = "N", default_value_t = batch::MAX_GROUP, value_parser = clap::value_parser!(u64).range(1..=batch::MAX_GROUP), requires = "batch")]
+    group: u64,
+    /// go on after a line of a batch that cannot be carried out
+    #[arg(long, requires = "batch")]
+    keep_going: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
+    if context.out.format == Format::Csv {
+        return Err(Failure::usage("`send` prints receipts, which have no rows: use `-o json`"));
+    }
+    match &args.batch {
+        Some(file) => batch::run(file, batch::Settings { group: args.group, keep_going: args.keep_going }, context),
+        None if args.dry_run => rehearse(args, context),
+        None => send(args, context),
+    }
+}
+
+fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let (mut workbench, request) = understood(args, context)?;
+    workbench.store = context.store(Purpose::Send)?;
+    let now = context.ids(&mut workbench)?.now(context.now);
+    let id = request.id.clone().unwrap_or_else(|| now.id.clone());
+    let sent = workbench.send(request, &now);
+    context.say_notes(&workbench.domains);
+    let sent = sent.map_err(|error| with_id(error.into(), &id))?;
+    deliver(&sent, context)
+}
+
+/// What is not understood makes no store: the request is read before one is opened.
+fn understood(args: SendArgs, context: &Context) -> Result<(Workbench, Request), Failure> {
+    let workbench = context.workbench(Purpose::Nothing)?;
+    let request = request(args, &workbench)?;
+    Ok((workbench, request))
+}
+
+fn rehearse(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let (mut workbench, request) = understood(args, context)?;
+    workbench.store = context.store(Purpose::Suppose)?;
+    let now = context.ids(&mut workbench)?.now(context.now);
+    let rehearsal = workbench.rehearse(request, &now);
+    context.say_notes(&workbench.domains);
+    let rehearsal = rehearsal?;
+    receipt::rehearsal(&rehearsal, &mut context.out).map_err(Failure::output)?;
+    context.out.flush().map_err(Failure::output)?;
+    context.talk.note("a dry run: nothing was stored");
+    Ok(verdict(&rehearsal.sent))
+}
+
+fn verdict(sent: &Sent) -> Exit {
+    match sent {
+        Sent::Accepted(_) => Exit::Done,
+        Sent::Rejected(_) => Exit::No,
+    }
+}
+
+/// The receipt is part of the deal: who cannot have it must know that something was stored.
+fn deliver(sent: &Sent, context: &mut Context) -> Result<Exit, Failure> {
+    if let Sent::Accepted(receipt) = sent
+        && let Some(raised) = receipt.raised
+    {
+        context.talk.note(&format!("the time was raised to {raised}, that of the last event in the store"));
+    }
+    let delivered = receipt::sent(sent, &mut context.out).and_then(|()| context.out.flush());
+    match (delivered, sent) {
+        (Ok(()), sent) => Ok(verdict(sent)),
+        (Err(error), Sent::Accepted(receipt)) => {
+            let what = format!("`{}` is stored, but its receipt", receipt.command);
+            Err(with_id(Failure::undelivered(error, what), &receipt.id))
+        }
+        (Err(error), Sent::Rejected(_)) => {
+            Failure::output(error).report(context.talk);
+            Ok(Exit::No)
+        }
+    }
+}
+
+/// Where the outcome is unknown, the id is what settles it.
+fn with_id(failure: Failure, id: &str) -> Failure {
+    match failure.kind {
+        Kind::Unknown => {
+            Failure { hints: vec![format!("send it again with `--id {id}`: it is stored once at most")], ..failure }
+        }
+        _ => failure,
+    }
+}
+
+fn request(args: SendArgs, workbench: &Workbench) -> Result<Request, Failure> {
+    let stream = StreamName::new(&args.stream.unwrap_or_default());
+    let stream = stream.map_err(|error| Failure::usage(error.to_string()))?;
+    let command = args.command.unwrap_or_default();
+    let declared = workbench.command_fields(&stream, &command)?;
+    let data = payload::payload(&command, &declared, args.data.as_deref(), &args.fields)?;
+    let time = args.time.map(|text| Time::parse(&text)).transpose();
+    Ok(Request {
+        stream,
+        command,
+        data,
+        id: args.id,
+        expect: args.expect.map(|text| expect(&text)).transpose()?,
+        actor: args.actor,
+        correlation: args.correlation,
+        causation: args.causation,
+        meta: payload::meta(&args.meta)?,
+        time: time.map_err(|error| Failure::usage(format!("`--time`: {error}")))?,
+    })
+}
+
+fn expect(text: &str) -> Result<Expect, Failure> {
+    match text {
+        "none" => Ok(Expect::None),
+        "exists" => Ok(Expect::Exists),
+        digits => digits.parse().map(|version| Expect::Version(Version(version))).map_err(|_| {
+            Failure::usage(format!(
+                "`--expect {text}` is neither a version, as in `--expect 3`, nor `none`, nor `exists`"
+            ))
+        }),
+    }
+}

@@ -1,0 +1,80 @@
+//! Typed results in, bytes out.
+//!
+//! stdout is data: what it says never depends on whether it is a terminal, only colour and width do. stderr is talk.
+
+pub mod listing;
+pub mod receipt;
+pub mod records;
+pub mod report;
+pub mod state;
+mod table;
+pub mod talk;
+pub mod text;
+pub mod wire;
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+pub use listing::{Listing, Render};
+pub use talk::Talk;
+
+/// The form in which a verb prints its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned text for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Ndjson,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+impl Format {
+    /// Whether it is read by programs as JSON.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Ndjson)
+    }
+}
+
+/// Where data goes: stdout, in large pieces. What is written reaches it with [`Write::flush`].
+#[derive(Debug)]
+pub struct Output {
+    /// The form asked for.
+    pub format: Format,
+    /// Whether stdout may be coloured.
+    pub color: bool,
+    writer: BufWriter<Stdout>,
+    /// Whether writing failed, which is said once, to whoever wrote.
+    failed: bool,
+}
+
+impl Output {
+    /// Data in that form.
+    pub fn new(format: Format, color: bool) -> Self {
+        Self { format, color, writer: BufWriter::with_capacity(64 * 1024, io::stdout()), failed: false }
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.write_all(text.as_bytes())?;
+        self.write_all(b"\n")
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes);
+        self.failed |= written.is_err();
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.failed {
+            return Ok(());
+        }
+        let flushed = self.writer.flush();
+        self.failed = flushed.is_err();
+        flushed
+    }
+}

@@ -1,0 +1,296 @@
+//! What is listed: each kind of record with its columns, its cells and its JSON.
+
+use super::listing::{Column, Render};
+use super::{text, wire};
+use esctl::diagnostic::Diagnostic;
+use esctl::event::Recorded;
+use esctl::json::Value;
+use esctl::store::StreamInfo;
+use esctl::workbench::Change;
+use esctl::workbench::project::{ColumnInfo, Freshness, ProjectionInfo, ProjectionStatus, Rebuilt};
+use esctl::workbench::replay::Step;
+use std::io;
+
+/// Columns of [`Recorded`].
+pub const EVENTS: &[Column] = &[
+    Column::number("position"),
+    Column::text("stream"),
+    Column::number("version"),
+    Column::text("type"),
+    Column::text("time"),
+    Column::text("data"),
+];
+
+impl Render for Recorded {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.position.to_string(),
+            self.stream.to_string(),
+            self.version.to_string(),
+            self.kind.to_string(),
+            self.time.to_string(),
+            text::harmless(&self.data).into_owned(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::Event::from(self))
+    }
+}
+
+impl Render for Step {
+    /// A step has no cells of its own: its changes do, see [`StepChange`].
+    fn cells(&self) -> Vec<String> {
+        self.event.cells()
+    }
+
+    fn json(&self) -> io::Result<String> {
+        let mut event = wire::Event::from(&self.event);
+        event.changes = Some(self.changes.iter().map(wire::Changed::from).collect());
+        wire::line(&event)
+    }
+}
+
+/// Columns of [`StepChange`].
+pub const CHANGES: &[Column] = &[
+    Column::number("position"),
+    Column::text("stream"),
+    Column::number("version"),
+    Column::text("type"),
+    Column::text("time"),
+    Column::text("path"),
+    Column::text("before"),
+    Column::text("after"),
+];
+
+/// One change of one event, for CSV.
+#[derive(Debug)]
+pub struct StepChange<'a>(pub &'a Recorded, pub &'a Change);
+
+impl Render for StepChange<'_> {
+    fn cells(&self) -> Vec<String> {
+        let Self(event, change) = self;
+        let side = |value: &Option<Value>| value.as_ref().map(exact).unwrap_or_default();
+        let mut cells = event.cells();
+        cells.pop();
+        cells.extend([change.path.clone(), side(&change.before), side(&change.after)]);
+        cells
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::Changed::from(self.1))
+    }
+}
+
+/// Columns of [`StreamInfo`].
+pub const STREAMS: &[Column] = &[
+    Column::text("stream"),
+    Column::number("version"),
+    Column::number("first"),
+    Column::number("last"),
+    Column::text("time"),
+];
+
+impl Render for StreamInfo {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.to_string(),
+            self.version.to_string(),
+            self.first.to_string(),
+            self.last.to_string(),
+            self.time.to_string(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::StreamLine::from(self))
+    }
+}
+
+/// Columns of [`ProjectionInfo`].
+pub const PROJECTIONS: &[Column] = &[
+    Column::text("name"),
+    Column::text("domain"),
+    Column::text("columns"),
+    Column::text("events"),
+    Column::text("description"),
+];
+
+impl Render for ProjectionInfo {
+    fn cells(&self) -> Vec<String> {
+        let columns: Vec<_> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        vec![
+            self.name.clone(),
+            self.domain.clone(),
+            columns.join(", "),
+            self.events.join(", "),
+            self.description.clone(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::Projection {
+            name: &self.name,
+            domain: &self.domain,
+            description: &self.description,
+            columns: self.columns.iter().map(|(name, kind)| wire::ProjectionColumn { name, kind }).collect(),
+            events: &self.events,
+        })
+    }
+}
+
+/// Columns of [`ProjectionStatus`].
+pub const STATUS: &[Column] = &[
+    Column::text("name"),
+    Column::text("status"),
+    Column::number("checkpoint"),
+    Column::number("head"),
+    Column::number("lag"),
+    Column::number("rows"),
+    Column::text("since"),
+    Column::number("building"),
+];
+
+impl Render for ProjectionStatus {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            word(self.freshness).to_owned(),
+            self.checkpoint.to_string(),
+            self.head.to_string(),
+            self.lag.to_string(),
+            self.rows.to_string(),
+            self.since.map(wire::time).unwrap_or_default(),
+            self.building.map(|position| position.to_string()).unwrap_or_default(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::ProjectionStatus {
+            name: &self.name,
+            status: word(self.freshness),
+            checkpoint: self.checkpoint.0,
+            head: self.head.0,
+            lag: self.lag,
+            rows: self.rows,
+            digest: &self.digest,
+            since: self.since.map(wire::time),
+            building: self.building.map(|position| position.0),
+        })
+    }
+}
+
+fn word(freshness: Freshness) -> &'static str {
+    match freshness {
+        Freshness::Current => "current",
+        Freshness::Behind => "behind",
+        Freshness::Stale => "stale",
+        Freshness::Never => "never",
+    }
+}
+
+/// Columns of [`Rebuilt`].
+pub const REBUILT: &[Column] = &[
+    Column::text("name"),
+    Column::number("events"),
+    Column::number("rows"),
+    Column::number("position"),
+    Column::text("resumed"),
+];
+
+impl Render for Rebuilt {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.events.to_string(),
+            self.rows.to_string(),
+            self.position.to_string(),
+            self.resumed.to_string(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::Rebuilt {
+            name: &self.name,
+            events: self.events,
+            rows: self.rows,
+            position: self.position.0,
+            resumed: self.resumed,
+        })
+    }
+}
+
+/// A rebuild in words.
+pub fn rebuilt(done: &Rebuilt) -> String {
+    let again = if done.resumed { ", resumed" } else { "" };
+    let (events, rows) = (text::count(done.events, "event"), text::count(done.rows, "row"));
+    format!("{}: {rows} from {events}, up to {}{again}", done.name, wire::at(done.position))
+}
+
+/// A row of a read model.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// Its columns.
+    pub columns: &'a [ColumnInfo],
+    /// One value for each.
+    pub values: Vec<Value>,
+}
+
+impl Row<'_> {
+    /// The columns of such a listing.
+    pub fn columns(columns: &[ColumnInfo]) -> Vec<Column> {
+        let column = |info: &ColumnInfo| Column { name: info.name.clone().into(), right: info.numeric };
+        columns.iter().map(column).collect()
+    }
+}
+
+impl Render for Row<'_> {
+    fn cells(&self) -> Vec<String> {
+        self.values.iter().map(exact).collect()
+    }
+
+    fn json(&self) -> io::Result<String> {
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        wire::line(&wire::Named(names.zip(&self.values).collect()))
+    }
+}
+
+/// Columns of [`Diagnostic`].
+pub const PROBLEMS: &[Column] = &[
+    Column::text("severity"),
+    Column::text("rule"),
+    Column::text("message"),
+    Column::text("file"),
+    Column::number("line"),
+    Column::number("column"),
+    Column::text("hints"),
+];
+
+impl Render for Diagnostic {
+    fn cells(&self) -> Vec<String> {
+        let (file, line, column) = match &self.place {
+            Some(place) => (place.source.name.clone(), place.line().to_string(), place.column().to_string()),
+            None => <_>::default(),
+        };
+        let severity = if self.is_error() { "error" } else { "warning" };
+        let hints = self.hints.join("\n");
+        vec![severity.to_owned(), self.rule.to_owned(), self.message.clone(), file, line, column, hints]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::Problem::from(self))
+    }
+}
+
+/// A value as a cell of its own: texts as they are, nothing for null, JSON for lists and objects.
+fn exact(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(text) => text.clone(),
+        other => {
+            let mut text = String::new();
+            esctl::json::write(other, &mut text);
+            text
+        }
+    }
+}

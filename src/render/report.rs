@@ -1,0 +1,97 @@
+//! How scenarios went.
+
+use super::listing::{Column, Render};
+use super::table::side_by_side;
+use super::{Output, text, wire};
+use esctl::diagnostic;
+use esctl::workbench::test::{Difference, ScenarioOutcome, ScenarioResult};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+/// Columns of [`ScenarioResult`].
+pub const SCENARIOS: &[Column] = &[
+    Column::text("domain"),
+    Column::text("scenario"),
+    Column::text("outcome"),
+    Column::text("file"),
+    Column::number("line"),
+];
+
+impl Render for ScenarioResult {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.domain.clone(),
+            self.name.clone(),
+            word(&self.outcome).to_owned(),
+            self.place.source.name.clone(),
+            self.place.line().to_string(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        let (differences, problem) = match &self.outcome {
+            ScenarioOutcome::Passed => (&[][..], None),
+            ScenarioOutcome::Failed(differences) => (differences.as_slice(), None),
+            ScenarioOutcome::Broken(problem) => (&[][..], Some(problem.into())),
+        };
+        wire::line(&wire::Tested {
+            domain: &self.domain,
+            scenario: &self.name,
+            outcome: word(&self.outcome),
+            place: (&self.place).into(),
+            differences: differences.iter().map(wire::Difference::from).collect(),
+            problem,
+        })
+    }
+}
+
+fn word(outcome: &ScenarioOutcome) -> &'static str {
+    match outcome {
+        ScenarioOutcome::Passed => "passed",
+        ScenarioOutcome::Failed(_) => "failed",
+        ScenarioOutcome::Broken(_) => "broken",
+    }
+}
+
+/// A scenario for people: a line, and below it what went otherwise.
+pub fn scenario(result: &ScenarioResult, out: &mut Output) -> io::Result<()> {
+    let name = format!("{}: {}", text::harmless(&result.domain), text::harmless(&result.name));
+    match &result.outcome {
+        ScenarioOutcome::Passed => out.line(&format!("ok      {name}")),
+        ScenarioOutcome::Failed(differences) => {
+            out.line(&format!("FAILED  {name}"))?;
+            out.line(&format!("  --> {}", place(&result.place)))?;
+            differences.iter().try_for_each(|found| difference(found, out))
+        }
+        ScenarioOutcome::Broken(problem) => {
+            out.line(&format!("cannot run  {name}"))?;
+            for line in diagnostic::render(std::slice::from_ref(problem), out.color).lines() {
+                writeln!(out, "{}", format!("  {line}").trim_end())?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn difference(found: &Difference, out: &mut Output) -> io::Result<()> {
+    out.line(&format!("  {} ({})", text::harmless(&found.what), place(&found.place)))?;
+    side_by_side(("expected", &found.expected), ("actual", &found.actual), out)
+}
+
+fn place(place: &diagnostic::Place) -> String {
+    format!("{}:{}:{}", text::harmless(&place.source.name), place.line(), place.column())
+}
+
+/// `5 scenarios: 4 passed, 1 failed`
+pub fn summary(results: &[ScenarioResult]) -> String {
+    let mut out = text::count(results.len() as u64, "scenario");
+    let mut before = ": ";
+    for (outcome, said) in [("passed", "passed"), ("failed", "failed"), ("broken", "cannot run")] {
+        let number = results.iter().filter(|result| word(&result.outcome) == outcome).count();
+        if number > 0 {
+            let _ = write!(out, "{before}{} {said}", text::thousands(number as u64));
+            before = ", ";
+        }
+    }
+    out
+}

@@ -1,0 +1,109 @@
+//! Tables of unbounded length, a page at a time: plain columns, no borders.
+
+use super::listing::Column;
+use super::text::harmless;
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use std::io::{self, Write};
+
+/// How many rows are held to find out how wide the columns are.
+const PAGE: usize = 256;
+/// Two spaces between columns.
+const GAP: u16 = 2;
+/// The least width in which the last column is broken into several lines.
+const READABLE: u16 = 24;
+
+/// A table in the making. Columns keep at least the width they had in the pages before.
+#[derive(Debug)]
+pub(super) struct Pages {
+    rows: Vec<Vec<String>>,
+    widths: Vec<u16>,
+    begun: bool,
+    color: bool,
+}
+
+impl Pages {
+    pub(super) fn new(color: bool) -> Self {
+        Self { rows: Vec::new(), widths: Vec::new(), begun: false, color }
+    }
+
+    /// Takes a row; writes the page when it is full.
+    pub(super) fn push(&mut self, columns: &[Column], row: Vec<String>, out: &mut impl Write) -> io::Result<()> {
+        self.rows.push(row);
+        if self.rows.len() < PAGE { Ok(()) } else { self.write(columns, out) }
+    }
+
+    /// Writes what is held, and the header where there was none yet.
+    pub(super) fn write(&mut self, columns: &[Column], out: &mut impl Write) -> io::Result<()> {
+        if self.begun && self.rows.is_empty() {
+            return Ok(());
+        }
+        let mut table = bare();
+        if !self.begun {
+            table.set_header(columns.iter().map(|column| self.heading(column)));
+        }
+        for row in self.rows.drain(..) {
+            table.add_row(row.iter().map(|text| Cell::new(harmless(text))));
+        }
+        let natural = table.column_max_content_widths();
+        for (at, column) in columns.iter().enumerate() {
+            let width = natural.get(at).copied().unwrap_or(0).max(self.widths.get(at).copied().unwrap_or(0));
+            if let Some(shown) = table.column_mut(at) {
+                if column.right {
+                    shown.set_cell_alignment(CellAlignment::Right);
+                }
+                if at + 1 < columns.len() {
+                    shown.set_padding((0, GAP));
+                    shown.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width.saturating_add(GAP))));
+                } else {
+                    shown.set_padding((0, 0));
+                }
+            }
+            match self.widths.get_mut(at) {
+                Some(known) => *known = width,
+                None => self.widths.push(width),
+            }
+        }
+        self.begun = true;
+        let before_last: u16 =
+            self.widths.iter().rev().skip(1).map(|width| width.saturating_add(GAP)).fold(0, u16::saturating_add);
+        if table.width().is_some_and(|width| width < before_last.saturating_add(READABLE)) {
+            // A column of a few letters is harder to read than lines that the terminal breaks.
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+        put(&table, "", out)
+    }
+
+    fn heading(&self, column: &Column) -> Cell {
+        let cell = Cell::new(harmless(&column.name));
+        if self.color { cell.add_attribute(Attribute::Bold) } else { cell }
+    }
+}
+
+/// Two texts of several lines beside each other, under their titles, indented.
+pub(super) fn side_by_side(left: (&str, &str), right: (&str, &str), out: &mut impl Write) -> io::Result<()> {
+    let mut table = bare();
+    let lines = |text: &str| text.lines().map(|line| harmless(line).into_owned()).collect::<Vec<_>>().join("\n");
+    table.set_header([left.0, right.0]);
+    table.add_row([lines(left.1), lines(right.1)]);
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((0, GAP * 2));
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_padding((0, 0));
+    }
+    put(&table, "    ", out)
+}
+
+fn bare() -> Table {
+    let mut table = Table::new();
+    // Without a terminal there is no width to arrange for, and lines are as long as they need.
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
+    table
+}
+
+fn put(table: &Table, indent: &str, out: &mut impl Write) -> io::Result<()> {
+    for line in table.lines() {
+        writeln!(out, "{}", format!("{indent}{line}").trim_end())?;
+    }
+    Ok(())
+}

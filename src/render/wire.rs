@@ -1,0 +1,573 @@
+//! The JSON contract: types of its own, in the words of the glossary, written in this order of keys.
+//!
+//! Payloads, states and values are JSON text already, exact; [`Exact`] puts them in as they are.
+
+use super::text::harmless;
+use esctl::diagnostic::{self, Severity};
+use esctl::event::{Command, Recorded, Time};
+use esctl::json::{self, Object, Value};
+use esctl::workbench::Change;
+use esctl::workbench::send::{Receipt, Refusal, Sent};
+use esctl::{event, store};
+use serde::ser::{Error, SerializeMap};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::io;
+
+/// The most characters of a line that an excerpt has.
+const EXCERPT: usize = 500;
+
+/// JSON text on one line, fit for a terminal. An error says that stored text is not JSON.
+pub fn line(value: &impl Serialize) -> io::Result<String> {
+    let text = serde_json::to_string(value)?;
+    Ok(match harmless(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(escaped) => escaped,
+    })
+}
+
+/// JSON text that is put in as it is, so that its numbers stay exact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exact<'a>(Cow<'a, str>);
+
+impl From<&Value> for Exact<'_> {
+    fn from(value: &Value) -> Self {
+        let mut text = String::new();
+        json::write(value, &mut text);
+        Self(text.into())
+    }
+}
+
+impl<'a> From<&'a str> for Exact<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for Exact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// Values under their names.
+#[derive(Debug)]
+pub struct Named<'a>(pub Vec<(&'a str, &'a Value)>);
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, &Exact::from(*value))?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> From<&'a Object> for Named<'a> {
+    fn from(object: &'a Object) -> Self {
+        Self(object.iter().map(|(name, value)| (name.as_str(), value)).collect())
+    }
+}
+
+/// What `send` prints: a receipt or a rejection, with what was asked for besides.
+#[derive(Debug, Serialize)]
+pub struct Answer<'a> {
+    /// The line of the batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// A receipt or a rejection.
+    #[serde(flatten)]
+    outcome: Outcome<'a>,
+    /// What only a rehearsal says.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsed<'a>>,
+}
+
+impl<'a> From<&'a Sent> for Answer<'a> {
+    fn from(sent: &'a Sent) -> Self {
+        let outcome = match sent {
+            Sent::Accepted(receipt) => Outcome::Accepted(receipt.into()),
+            Sent::Rejected(refusal) => Outcome::Rejected(refusal.into()),
+        };
+        Self { line: None, outcome, rehearsal: None }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Accepted(Accepted<'a>),
+    Rejected(Rejected<'a>),
+}
+
+#[derive(Debug, Serialize)]
+struct Accepted<'a> {
+    stream: &'a str,
+    command: &'a str,
+    id: &'a str,
+    outcome: &'static str,
+    version: u64,
+    position: u64,
+    events: Vec<ReceiptEvent<'a>>,
+    head: String,
+    #[serde(skip_serializing_if = "is_false")]
+    duplicate: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raised: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReceiptEvent<'a> {
+    /// Only where it is another than the command's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'a str>,
+    version: u64,
+    position: u64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    data: Exact<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Rejected<'a> {
+    stream: &'a str,
+    command: &'a str,
+    id: &'a str,
+    outcome: &'static str,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Exact<'a>>,
+    version: u64,
+    position: u64,
+    head: String,
+}
+
+impl<'a> From<&'a Receipt> for Accepted<'a> {
+    fn from(receipt: &'a Receipt) -> Self {
+        let event = |event: &'a Recorded| ReceiptEvent {
+            stream: (event.stream != receipt.stream).then(|| event.stream.as_str()),
+            version: event.version.0,
+            position: event.position.0,
+            kind: &event.kind,
+            data: (&*event.data).into(),
+        };
+        Self {
+            stream: receipt.stream.as_str(),
+            command: &receipt.command,
+            id: &receipt.id,
+            outcome: "accepted",
+            version: receipt.version.0,
+            position: receipt.position.0,
+            events: receipt.events.iter().map(event).collect(),
+            head: receipt.head.to_string(),
+            duplicate: receipt.duplicate,
+            raised: receipt.raised.map(time),
+        }
+    }
+}
+
+impl<'a> From<&'a Refusal> for Rejected<'a> {
+    fn from(refusal: &'a Refusal) -> Self {
+        Self {
+            stream: refusal.stream.as_str(),
+            command: &refusal.command,
+            id: &refusal.id,
+            outcome: "rejected",
+            code: &refusal.rejection.code,
+            message: &refusal.rejection.message,
+            details: refusal.rejection.details.as_ref().map(Exact::from),
+            version: refusal.version.0,
+            position: refusal.position.0,
+            head: refusal.head.to_string(),
+        }
+    }
+}
+
+/// What a rehearsal says besides.
+#[derive(Debug, Serialize)]
+pub struct Rehearsed<'a> {
+    /// Always true: nothing was stored.
+    pub dry_run: bool,
+    /// The state after it.
+    pub state: Exact<'a>,
+    /// What changed in the state.
+    pub changes: Vec<Changed<'a>>,
+}
+
+/// One thing that changed in a state.
+#[derive(Debug, Serialize)]
+pub struct Changed<'a> {
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Exact<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Exact<'a>>,
+}
+
+impl<'a> From<&'a Change> for Changed<'a> {
+    fn from(change: &'a Change) -> Self {
+        Self {
+            path: &change.path,
+            before: change.before.as_ref().map(Exact::from),
+            after: change.after.as_ref().map(Exact::from),
+        }
+    }
+}
+
+/// A line of a batch that could not be understood or carried out.
+#[derive(Debug, Serialize)]
+pub struct LineError<'a> {
+    /// The line of the batch.
+    pub line: u64,
+    /// Always `error`.
+    pub outcome: &'static str,
+    /// The exit code it stands for.
+    pub exit: u8,
+    /// What is wrong.
+    pub message: &'a str,
+    /// What is wrong with each field of a payload.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Detail<'a>>,
+}
+
+/// What is wrong with a field of a payload.
+#[derive(Debug, Serialize)]
+pub struct Detail<'a> {
+    path: &'a str,
+    message: &'a str,
+}
+
+/// Fields of a payload, each with what is wrong with it.
+pub fn details(details: &[(String, String)]) -> Vec<Detail<'_>> {
+    details.iter().map(|(path, message)| Detail { path, message }).collect()
+}
+
+/// An event of the log.
+#[derive(Debug, Serialize)]
+pub struct Event<'a> {
+    position: u64,
+    stream: &'a str,
+    version: u64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "is_first")]
+    schema: u32,
+    time: String,
+    data: Exact<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Cause<'a>>,
+    /// What it changed in the state, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Changed<'a>>>,
+}
+
+/// The command that caused an event.
+#[derive(Debug, Serialize)]
+struct Cause<'a> {
+    id: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Exact<'a>>,
+}
+
+impl<'a> From<&'a Recorded> for Event<'a> {
+    fn from(event: &'a Recorded) -> Self {
+        Self {
+            position: event.position.0,
+            stream: event.stream.as_str(),
+            version: event.version.0,
+            kind: &event.kind,
+            schema: event.schema,
+            time: time(event.time),
+            data: (&*event.data).into(),
+            command: event.command.as_deref().map(Cause::from),
+            changes: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Command> for Cause<'a> {
+    fn from(command: &'a Command) -> Self {
+        Self {
+            id: &command.id,
+            name: &command.name,
+            actor: command.actor.as_deref(),
+            correlation: command.correlation.as_deref(),
+            causation: command.causation.as_deref(),
+            meta: command.meta.as_deref().map(Exact::from),
+        }
+    }
+}
+
+/// The state of a stream.
+#[derive(Debug, Serialize)]
+pub struct Replayed<'a> {
+    stream: &'a str,
+    version: u64,
+    position: u64,
+    time: Option<String>,
+    state: Exact<'a>,
+}
+
+impl<'a> From<&'a esctl::workbench::replay::Replayed> for Replayed<'a> {
+    fn from(replayed: &'a esctl::workbench::replay::Replayed) -> Self {
+        Self {
+            stream: replayed.stream.as_str(),
+            version: replayed.version.0,
+            position: replayed.position.0,
+            time: replayed.time.map(time),
+            state: (&replayed.state).into(),
+        }
+    }
+}
+
+/// A stream of the store.
+#[derive(Debug, Serialize)]
+pub struct StreamLine<'a> {
+    stream: &'a str,
+    version: u64,
+    first: u64,
+    last: u64,
+    time: String,
+}
+
+impl<'a> From<&'a store::StreamInfo> for StreamLine<'a> {
+    fn from(stream: &'a store::StreamInfo) -> Self {
+        Self {
+            stream: stream.name.as_str(),
+            version: stream.version.0,
+            first: stream.first.0,
+            last: stream.last.0,
+            time: time(stream.time),
+        }
+    }
+}
+
+/// A projection as it is declared.
+#[derive(Debug, Serialize)]
+pub struct Projection<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The domain that declares it.
+    pub domain: &'a str,
+    /// What it says of itself.
+    pub description: &'a str,
+    /// Its columns, the key first.
+    pub columns: Vec<ProjectionColumn<'a>>,
+    /// The events it handles.
+    pub events: &'a [String],
+}
+
+/// A column of a projection.
+#[derive(Debug, Serialize)]
+pub struct ProjectionColumn<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+}
+
+/// How up to date a projection is.
+#[derive(Debug, Serialize)]
+pub struct ProjectionStatus<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// `current`, `behind`, `stale` or `never`.
+    pub status: &'static str,
+    /// The last position it has seen.
+    pub checkpoint: u64,
+    /// The last position of the store.
+    pub head: u64,
+    /// How many positions it is behind.
+    pub lag: u64,
+    /// How many rows it has.
+    pub rows: u64,
+    /// The digest of its rules.
+    pub digest: &'a str,
+    /// Since when it is served.
+    pub since: Option<String>,
+    /// How far a rebuild has come that is not finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub building: Option<u64>,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Serialize)]
+pub struct Rebuilt<'a> {
+    /// The projection.
+    pub name: &'a str,
+    /// Events read.
+    pub events: u64,
+    /// Rows made.
+    pub rows: u64,
+    /// The last position it has seen.
+    pub position: u64,
+    /// Whether it went on where an earlier one was killed.
+    pub resumed: bool,
+}
+
+/// Where something stands in a file.
+#[derive(Debug, Serialize)]
+pub struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> From<&'a diagnostic::Place> for Place<'a> {
+    fn from(place: &'a diagnostic::Place) -> Self {
+        Self { file: &place.source.name, line: place.line(), column: place.column() }
+    }
+}
+
+/// A problem that `check` found, or that kept a scenario from running.
+#[derive(Debug, Serialize)]
+pub struct Problem<'a> {
+    severity: &'static str,
+    rule: &'a str,
+    message: &'a str,
+    place: Option<Place<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    situation: Option<&'a str>,
+    hints: &'a [String],
+}
+
+impl<'a> From<&'a diagnostic::Diagnostic> for Problem<'a> {
+    fn from(found: &'a diagnostic::Diagnostic) -> Self {
+        Self {
+            severity: match found.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            rule: found.rule,
+            message: &found.message,
+            place: found.place.as_ref().map(Place::from),
+            excerpt: found.place.as_ref().map(excerpt),
+            situation: found.situation.as_deref(),
+            hints: &found.hints,
+        }
+    }
+}
+
+/// An error on stderr: `{"error":{…}}`.
+#[derive(Debug, Serialize)]
+pub struct Failed<'a> {
+    /// What went wrong.
+    pub error: Failing<'a>,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize)]
+pub struct Failing<'a> {
+    kind: &'a str,
+    /// In words.
+    pub message: Cow<'a, str>,
+    /// What is wrong with each field of a payload.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Place<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    situation: Option<&'a str>,
+    hints: &'a [String],
+    exit: u8,
+}
+
+impl<'a> Failing<'a> {
+    /// Of that kind, with that exit code.
+    pub fn new(kind: &'a str, found: &'a diagnostic::Diagnostic, exit: u8) -> Self {
+        Self {
+            kind,
+            message: found.message.as_str().into(),
+            details: Vec::new(),
+            place: found.place.as_ref().map(Place::from),
+            excerpt: found.place.as_ref().map(excerpt),
+            situation: found.situation.as_deref(),
+            hints: &found.hints,
+            exit,
+        }
+    }
+}
+
+/// How a scenario went.
+#[derive(Debug, Serialize)]
+pub struct Tested<'a> {
+    /// Its domain.
+    pub domain: &'a str,
+    /// Its name.
+    pub scenario: &'a str,
+    /// `passed`, `failed` or `broken`.
+    pub outcome: &'static str,
+    /// Where it stands.
+    pub place: Place<'a>,
+    /// How a failed one differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference<'a>>,
+    /// Why a broken one could not be run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem<'a>>,
+}
+
+/// What a scenario expected and what came.
+#[derive(Debug, Serialize)]
+pub struct Difference<'a> {
+    what: &'a str,
+    expected: &'a str,
+    actual: &'a str,
+    place: Place<'a>,
+}
+
+impl<'a> From<&'a esctl::workbench::test::Difference> for Difference<'a> {
+    fn from(found: &'a esctl::workbench::test::Difference) -> Self {
+        Self { what: &found.what, expected: &found.expected, actual: &found.actual, place: (&found.place).into() }
+    }
+}
+
+/// What `init` made.
+#[derive(Debug, Serialize)]
+pub struct Made<'a> {
+    /// The files that were written.
+    pub made: Vec<String>,
+    /// What to type next.
+    pub next: &'a [&'a str],
+}
+
+/// A time as the contract writes it.
+pub fn time(time: Time) -> String {
+    time.to_string()
+}
+
+/// The line of a place as it stands in its file.
+fn excerpt(place: &diagnostic::Place) -> String {
+    let line = place.source.text.lines().nth(place.line() - 1).unwrap_or_default();
+    line.chars().take(EXCERPT).collect()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+fn is_first(schema: &u32) -> bool {
+    *schema == 1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// The position as people and `--at` write it.
+pub fn at(position: event::Position) -> String {
+    format!("@{position}")
+}
