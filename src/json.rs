@@ -86,8 +86,9 @@ pub enum Shape {
     Decimal,
     /// A list whose items have this shape.
     List(Box<Shape>),
-    /// An object; members that are not named are plain.
-    Object(Vec<(Box<str>, Shape)>),
+    /// An object; members that are not named are plain. The second list names members that may be absent: a script
+    /// reads them as nothing then.
+    Object(Vec<(Box<str>, Shape)>, Vec<Box<str>>),
 }
 
 /// Why a text is not JSON that can be taken exactly. The words are for the user.
@@ -370,12 +371,20 @@ impl Shape {
         if let Self::List(item) = self { item } else { &Self::Plain }
     }
 
+    /// The members of an object that may be absent.
+    pub fn optional(&self) -> &[Box<str>] {
+        match self {
+            Self::Object(_, optional) => optional,
+            _ => &[],
+        }
+    }
+
     /// The shape of an object's member.
     #[must_use]
     pub fn member(&self, name: &str) -> &Self {
         match self {
             // Few fields need coercion, so a walk over them beats a map.
-            Self::Object(members) => {
+            Self::Object(members, _) => {
                 members.iter().find(|(known, _)| **known == *name).map_or(&Self::Plain, |(_, shape)| shape)
             }
             _ => &Self::Plain,
@@ -1015,10 +1024,11 @@ mod tests {
 
     #[test]
     fn a_shape_says_which_numbers_are_decimals() {
-        let shape = Shape::Object(vec![
-            ("amount".into(), Shape::Decimal),
-            ("lines".into(), Shape::List(Box::new(Shape::Object(vec![("price".into(), Shape::Decimal)])))),
-        ]);
+        let line = Shape::Object(vec![("price".into(), Shape::Decimal)], Vec::new());
+        let shape = Shape::Object(
+            vec![("amount".into(), Shape::Decimal), ("lines".into(), Shape::List(Box::new(line)))],
+            Vec::new(),
+        );
         let value = parse_as(r#"{"amount":10,"count":10,"lines":[{"price":1,"n":1}]}"#, &shape).unwrap();
         let mut out = String::new();
         write_typed(&value, &mut out);

@@ -5,11 +5,13 @@
 
 use super::context::{Clock, Context, Ids, Purpose};
 use super::failure::{Exit, Failure, Kind};
+use super::send::NEW_RULES;
 use crate::render::talk::Ticker;
 use crate::render::{Output, Talk, text, wire};
 use esctl::event::Time;
 use esctl::workbench::batch::{Batch, request_from_line};
 use esctl::workbench::send::Sent;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -50,6 +52,7 @@ pub fn run(file: &str, settings: Settings, context: &mut Context) -> Result<Exit
         text: String::new(),
         counts: Counts::default(),
         worst: Exit::Done,
+        met: BTreeSet::new(),
         ticker: Ticker::beside_data(),
     };
     let ended = run.all(&pieces);
@@ -211,6 +214,8 @@ struct Run<'w> {
     counts: Counts,
     /// The exit code so far: the first of 7, 6, 5, 4, 3, 2, 1 that occurred.
     worst: Exit,
+    /// Aggregates that were sent to.
+    met: BTreeSet<String>,
     ticker: Ticker,
 }
 
@@ -286,6 +291,10 @@ impl Run<'_> {
             ))
         })?;
         let request = request_from_line(text)?;
+        // Each kind of stream once: afterwards this batch itself has used the rules.
+        if self.met.insert(request.stream.aggregate().to_owned()) && self.batch.rules_are_new(&request.stream)? {
+            self.talk.note(NEW_RULES);
+        }
         Ok(self.batch.add(request, &self.ids.now(time))?)
     }
 

@@ -44,7 +44,7 @@ pub fn assignment(argument: &str) -> Result<Assignment<'_>, Failure> {
 /// of it at once.
 pub fn payload(command: &str, declared: &Fields, data: Option<&str>, fields: &[String]) -> Result<Object, Failure> {
     let mut payload = data.map(whole).transpose()?.unwrap_or_default();
-    let mut misfit = Misfit::new(format!("the data of `{command}` does not fit"));
+    let mut misfit = Misfit::new(format!("the payload of `{command}` does not fit"));
     let mut given = Vec::new();
     for argument in fields {
         let assignment = assignment(argument)?;
@@ -60,10 +60,22 @@ pub fn payload(command: &str, declared: &Fields, data: Option<&str>, fields: &[S
                 let mut pointer = String::new();
                 json::pointer_push(&mut pointer, assignment.name);
                 misfit.details.push((pointer, words));
+                // It stands for itself, so that the check of the rest does not miss it.
+                payload.insert(assignment.name.to_owned(), Value::Text(assignment.text));
             }
         }
     }
-    if misfit.details.is_empty() { Ok(payload) } else { Err(misfit.into()) }
+    if misfit.details.is_empty() {
+        return Ok(payload);
+    }
+    // All at once: what else is wrong is said as well.
+    for problem in declared.accept(payload).err().unwrap_or_default() {
+        if !misfit.details.iter().any(|(pointer, _)| *pointer == problem.pointer) {
+            misfit.details.push((problem.pointer, problem.message));
+            misfit.hints.extend(problem.hint);
+        }
+    }
+    Err(misfit.into())
 }
 
 fn read(assignment: &Assignment<'_>, declared: &Fields) -> Result<Value, String> {

@@ -84,11 +84,17 @@ pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     }
 }
 
+/// What is said before other rules than so far decide.
+pub const NEW_RULES: &str = "the domain has changed: nothing in this store was decided by these rules yet";
+
 fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     let (mut workbench, request) = understood(args, context)?;
     workbench.store = context.store(Purpose::Send)?;
     let now = context.ids(&mut workbench)?.now(context.now);
     let id = request.id.clone().unwrap_or_else(|| now.id.clone());
+    if workbench.rules_are_new(&request.stream)? {
+        context.talk.note(NEW_RULES);
+    }
     let sent = workbench.send(request, &now);
     context.say_notes(&workbench.domains);
     let sent = sent.map_err(|error| with_id(error.into(), &id))?;

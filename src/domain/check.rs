@@ -545,7 +545,9 @@ impl<'p> Checker<'p> {
         for call in script.facts().calls.clone() {
             self.decision_call(&call, aggregate, &name, &fields);
         }
-        let rules = CommandRules { description: definition.description, fields: Rc::new(fields), decide: script };
+        let shape = fields.shape();
+        let rules =
+            CommandRules { description: definition.description, fields: Rc::new(fields), shape, decide: script };
         Some((name, rules))
     }
 

@@ -191,14 +191,16 @@ impl Fields {
         Value::Object(self.schema())
     }
 
-    /// Where in a payload of these fields a number is a decimal.
+    /// Where in a payload of these fields a number is a decimal, and what may be absent.
     pub fn shape(&self) -> Shape {
         let members: Vec<_> = self
             .iter()
             .map(|field| (Box::from(field.name.as_str()), field.kind.shape()))
             .filter(|(_, shape)| !shape.is_plain())
             .collect();
-        if members.is_empty() { Shape::Plain } else { Shape::Object(members) }
+        let optional: Vec<Box<str>> =
+            self.iter().filter(|field| field.optional).map(|field| field.name.as_str().into()).collect();
+        if members.is_empty() && optional.is_empty() { Shape::Plain } else { Shape::Object(members, optional) }
     }
 
     fn check(&self, data: Object, path: &Path<'_>, problems: &mut Problems) -> Object {
@@ -1279,8 +1281,8 @@ mod tests {
             Field::required("lines", Type::list(Type::Object(line.clone()))),
             Field::required("tags", Type::list(Type::text())),
         ]);
-        let line = Shape::Object(vec![("price".into(), Shape::Decimal)]);
-        assert_eq!(fields.shape(), Shape::Object(vec![("lines".into(), Shape::List(Box::new(line)))]));
+        let line = Shape::Object(vec![("price".into(), Shape::Decimal)], Vec::new());
+        assert_eq!(fields.shape(), Shape::Object(vec![("lines".into(), Shape::List(Box::new(line)))], Vec::new()));
         assert_eq!(Fields::new(vec![Field::required("a", Type::Any)]).shape(), Shape::Plain);
     }
 

@@ -88,6 +88,8 @@ pub struct CommandRules {
     pub description: String,
     /// Its payload.
     pub fields: Rc<Fields>,
+    /// Which of its fields may be absent, and where decimals are.
+    pub shape: Shape,
     /// What decides it.
     pub decide: Script,
 }
@@ -327,6 +329,7 @@ fn normalised(value: Value, kind: &Type) -> Value {
 impl EventRules {
     /// Rules of an event whose payload has these fields.
     pub(crate) fn of(name: &str, fields: Rc<Fields>, fold: Option<Script>) -> Self {
+        let shape = fields.shape();
         let accept = Box::new(move |data: Object| {
             fields.accept(data).map_err(|problems| {
                 problems
@@ -335,7 +338,7 @@ impl EventRules {
                     .collect()
             })
         });
-        Self { name: name.into(), schema: 1, accept, fold }
+        Self { name: name.into(), schema: 1, accept, shape, fold }
     }
 }
 

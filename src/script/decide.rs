@@ -424,7 +424,7 @@ impl Session {
             let meta =
                 if script.facts().reads_root("meta") { event_meta(&open.stream, name, next).0 } else { Dynamic::UNIT };
             let state = open.take();
-            let event_value = Dynamic::from_map(value::from_object(data));
+            let event_value = Dynamic::from_map(value::from_payload(data, &event.shape));
             match fold::fold_within(context.engine(), &rules, script, state, event_value, meta, next.0, spent) {
                 Ok((folded, used)) => {
                     open.put(folded);

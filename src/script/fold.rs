@@ -78,6 +78,8 @@ pub struct EventRules {
     pub schema: u32,
     /// Checks a payload that a script emits.
     pub accept: Accept,
+    /// Which fields may be absent, and where decimals are.
+    pub shape: crate::json::Shape,
     /// How it changes the state; without one it does not.
     pub fold: Option<Script>,
 }
@@ -162,9 +164,9 @@ impl StateField {
 }
 
 impl Payload {
-    /// From a typed payload.
-    pub fn new(data: Object) -> Self {
-        Self(Dynamic::from_map(value::from_object(data)))
+    /// From a typed payload; `shape` says which fields may be absent.
+    pub fn new(data: Object, shape: &crate::json::Shape) -> Self {
+        Self(Dynamic::from_map(value::from_payload(data, shape)))
     }
     /// From stored text; `shape` says where its decimals are.
     pub fn read(text: &str, shape: &crate::json::Shape) -> Result<Self, crate::json::JsonError> {

@@ -35,6 +35,37 @@ pub fn from_object(members: Object) -> Map {
     members.into_iter().map(|(key, value)| (key.into(), from_value(value))).collect()
 }
 
+/// A typed payload → a script's map; optional fields that are absent read as `()`.
+pub fn from_payload(members: Object, shape: &Shape) -> Map {
+    let mut map: Map = members
+        .into_iter()
+        .map(|(key, value)| {
+            let value = from_shaped(value, shape.member(&key));
+            (key.into(), value)
+        })
+        .collect();
+    fill(&mut map, shape);
+    map
+}
+
+fn from_shaped(value: Value, shape: &Shape) -> Dynamic {
+    match (value, shape) {
+        (Value::Object(members), Shape::Object(..)) => Dynamic::from_map(from_payload(members, shape)),
+        (Value::List(items), Shape::List(item)) => {
+            Dynamic::from_array(items.into_iter().map(|value| from_shaped(value, item)).collect())
+        }
+        (value, _) => from_value(value),
+    }
+}
+
+fn fill(map: &mut Map, shape: &Shape) {
+    for name in shape.optional() {
+        if !map.contains_key(&**name) {
+            map.insert((&**name).into(), Dynamic::UNIT);
+        }
+    }
+}
+
 /// Script value → data.
 pub fn to_value(value: &Dynamic) -> Result<Value, NoData> {
     to_value_at(value, json::MAX_DEPTH)
@@ -117,6 +148,7 @@ fn read_any(reader: &mut Reader<'_>, shape: &Shape) -> Result<Dynamic, JsonError
                 map.insert(name, value);
                 key = reader.object_next()?.map(Into::into);
             }
+            fill(&mut map, shape);
             Dynamic::from_map(map)
         }
     })

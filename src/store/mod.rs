@@ -17,6 +17,9 @@ use crate::event::{Command, Expect, Hash, Head, NewEvent, Position, Recorded, St
 use crate::json::Value;
 use std::sync::Arc;
 
+/// A page ends early when its payloads have so many bytes: memory stays bounded whatever the events hold.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// What can go wrong in a store, by what the user can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -208,8 +211,8 @@ pub trait Store {
     /// The version of a stream; 0 where there is none.
     fn version(&mut self, stream: &StreamName) -> Result<Version, StoreError>;
 
-    /// At most `limit` events of a stream after a version, in order, appended to `page`; fewer than `limit`
-    /// means that there are no more. `commands`: whether each event carries its command.
+    /// At most `limit` events of a stream after a version, in order, appended to `page`; none means that there are no
+    /// more. `commands`: whether each event carries its command.
     fn read_stream(
         &mut self,
         stream: &StreamName,

@@ -55,6 +55,11 @@ impl<'w> Batch<'w> {
         }
     }
 
+    /// See [`Workbench::rules_are_new`].
+    pub fn rules_are_new(&mut self, stream: &StreamName) -> Result<bool, Error> {
+        self.workbench.rules_are_new(stream)
+    }
+
     /// How many commands wait for the commit.
     pub fn pending(&self) -> usize {
         self.pending

@@ -180,12 +180,29 @@ impl Workbench {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, name)?;
         let table = table_of(projection);
-        let generation = self.store.build(&table)?;
-        let resumed = generation.checkpoint > Position(0);
-        let run = self.apply(&domains, projection, &table, &generation, progress)?;
-        self.store.serve(&table, generation.number, now)?;
-        let rows = self.store.count(generation.number)?;
-        Ok(Rebuilt { name: name.to_owned(), events: run.events, rows, position: run.position, resumed })
+        loop {
+            let generation = self.store.build(&table)?;
+            let resumed = generation.checkpoint > Position(0);
+            let built = self.apply(&domains, projection, &table, &generation, progress).and_then(|run| {
+                self.store.serve(&table, generation.number, now)?;
+                Ok(run)
+            });
+            match built {
+                Ok(run) => {
+                    let rows = self.store.count(generation.number)?;
+                    return Ok(Rebuilt {
+                        name: name.to_owned(),
+                        events: run.events,
+                        rows,
+                        position: run.position,
+                        resumed,
+                    });
+                }
+                // Another process is building the same: look again how far it is.
+                Err(Error::Store(StoreError::Overtaken)) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Brings a read model up to date: what is missing is applied; one that was never built, or by other rules, is
@@ -328,11 +345,10 @@ impl<'p> Rows<'p> {
                 }
             }
         }
-        let fetched = self.fetch(store, &todo);
+        if let (Err(error), Some(first)) = (self.fetch(store, &todo), events.first()) {
+            return Err((first.position, error.into()));
+        }
         for (event, prepared) in events.iter().zip(todo) {
-            if let Err(error) = &fetched {
-                return Err((event.position, StoreError::Unavailable(error.to_string()).into()));
-            }
             self.apply(domains, event, &prepared).map_err(|error| (event.position, error))?;
         }
         failed.map_or(Ok(()), Err)

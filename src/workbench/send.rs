@@ -127,6 +127,8 @@ pub(super) struct Accepted {
     stream: StreamName,
     name: String,
     id: String,
+    /// The id was made for this command: nobody can have used it before.
+    fresh: bool,
     data: Object,
     text: Box<str>,
     expect: Option<Expect>,
@@ -227,6 +229,13 @@ impl Workbench {
         }
     }
 
+    /// Whether the store holds events, but none that these rules of the stream's domain decided.
+    pub fn rules_are_new(&mut self, stream: &StreamName) -> Result<bool, Error> {
+        let domains = self.domains.clone();
+        let file = &domains.files()[aggregate_of(&domains, stream)?.file];
+        Ok(self.store.head()?.position > Position(0) && !self.store.knows_domain(&file.digest)?)
+    }
+
     /// The fields of a command, by which the words of a command line are read.
     pub fn command_fields(&self, stream: &StreamName, command: &str) -> Result<Rc<Fields>, Error> {
         let aggregate = aggregate_of(&self.domains, stream)?;
@@ -255,11 +264,13 @@ impl Workbench {
             let misfit = Misfit::new(format!("`{reserved}` has a meaning of its own and cannot be given as meta data"));
             return Err(misfit.into());
         }
+        let fresh = request.id.is_none();
         let id = request.id.unwrap_or_else(|| now.id.clone());
         Ok(Accepted {
             stream: request.stream,
             name: request.command,
-            id: label("id", id)?.into(),
+            id: label("id", id)?,
+            fresh,
             data,
             text: text.into(),
             expect: request.expect,
@@ -324,6 +335,9 @@ impl Workbench {
 
     /// The first receipt of a command that was stored before.
     fn sent_before(&mut self, accepted: &Accepted) -> Result<Option<Sent>, Error> {
+        if accepted.fresh {
+            return Ok(None);
+        }
         let Some(stored) = self.store.command(&accepted.id)? else { return Ok(None) };
         if let Some(difference) = difference(accepted, &stored) {
             return Err(Error::IdReused { id: accepted.id.clone(), difference });
@@ -407,7 +421,7 @@ impl Workbench {
                 stream: &accepted.stream,
                 state: own,
                 version,
-                command: Payload::new(accepted.data.clone()),
+                command: Payload::new(accepted.data.clone(), &command.shape),
                 id: &accepted.id,
                 meta: &|| {
                     meta::meta(&accepted.stream, &accepted.name, version, None, Some(&meta_origin), meta_origin.time)

@@ -19,13 +19,25 @@ const ADD_EVENT: &str = "INSERT OR ROLLBACK INTO es_events \
 /// What is known of the file's end while nobody else can move it. Begins with what the file says.
 #[derive(Debug)]
 pub(super) struct Turn {
-    head: Head,
+    pub(super) head: Head,
     /// Number of the last command.
     command: i64,
-    /// Versions of the streams touched so far, by the stream's number.
+    /// Versions of the streams asked for or written so far, by the stream's number.
     versions: HashMap<i64, u64>,
     /// Something was half written: the turn can only be rolled back.
     pub(super) broken: bool,
+}
+
+impl Turn {
+    /// The version of a stream; the file is asked once in a turn.
+    pub(super) fn version(&mut self, connection: &Connection, stream: i64) -> Result<u64, Fault> {
+        if let Some(version) = self.versions.get(&stream) {
+            return Ok(*version);
+        }
+        let version = read::version(connection, stream)?;
+        self.versions.insert(stream, version);
+        Ok(version)
+    }
 }
 
 /// Takes the turn. Where that fails there is none.
@@ -101,10 +113,7 @@ fn write(
     for event in decision.events {
         let stream = names.stream_or_new(connection, &event.stream)?;
         let kind = names.kind_or_new(connection, event.stream.aggregate(), &event.kind)?;
-        let version = match turn.versions.get(&stream) {
-            Some(version) => version + 1,
-            None => read::version(connection, stream)? + 1,
-        };
+        let version = turn.version(connection, stream)? + 1;
         let position = turn.head.position.next();
         let link = chain::Link::new(event, position, Version(version), command.time);
         let hash = link.hash(&turn.head.hash, store, &digest);

@@ -151,14 +151,22 @@ impl Store for SqliteStore {
     }
 
     fn head(&mut self) -> Result<Head, StoreError> {
+        // Within a turn nobody else moves the end: the turn knows it.
+        if let Some(turn) = self.turn.as_ref().filter(|turn| !turn.broken) {
+            return Ok(turn.head);
+        }
         self.call(|connection, _| read::head(connection))
     }
 
     fn version(&mut self, stream: &StreamName) -> Result<Version, StoreError> {
-        self.call(|connection, names| match names.stream(connection, stream)? {
-            Some(id) => read::version(connection, id).map(Version),
-            None => Ok(Version(0)),
-        })
+        let mut turn = self.turn.take();
+        let version = self.call(|connection, names| match (names.stream(connection, stream)?, &mut turn) {
+            (Some(id), Some(turn)) => turn.version(connection, id).map(Version),
+            (Some(id), None) => read::version(connection, id).map(Version),
+            (None, _) => Ok(Version(0)),
+        });
+        self.turn = turn;
+        version
     }
 
     fn read_stream(

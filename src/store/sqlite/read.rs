@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::names::Names;
 use super::{sql, unsql};
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
-use crate::store::{StoredCommand, StreamInfo};
+use crate::store::{MAX_PAGE_BYTES, StoredCommand, StreamInfo};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 
@@ -50,12 +50,15 @@ pub(super) fn stream(
     )?;
     let mut rows = statement.query((id, sql(after.0), sql(limit as u64)))?;
     let mut expected = after.0;
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let version = unsql(row.get(0)?)?;
         expected += 1;
         if version != expected {
             return Fault::contradiction(format!("version {expected} of `{stream}` is missing"));
         }
+        let data = text(row, 6)?;
+        bytes += data.len();
         page.push(Recorded {
             position: Position(unsql(row.get(1)?)?),
             stream: stream.clone(),
@@ -63,11 +66,14 @@ pub(super) fn stream(
             kind: names.kind_name(connection, row.get(2)?)?,
             schema: row.get(3)?,
             time: time(row.get(4)?)?,
-            data: text(row, 6)?,
+            data,
             command: None,
         });
         if commands {
             owners.push(row.get(5)?);
+        }
+        if bytes >= MAX_PAGE_BYTES {
+            break;
         }
     }
     attach(connection, names, &mut page[start..], &owners)

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::names::Names;
 use super::{read, sql, unsql};
 use crate::event::{Position, Recorded};
-use crate::store::{EventFilter, EventPage};
+use crate::store::{EventFilter, EventPage, MAX_PAGE_BYTES};
 use rusqlite::Connection;
 use std::fmt::Write;
 
@@ -63,8 +63,8 @@ pub(super) fn forward(
             (Stretch { stream: Some(stream), low, high, end: end.0, backwards: false }, scanned)
         }
     };
-    let events = stretch.read(connection, names, limit, commands, &kinds)?;
-    let scanned = if events.len() == limit { events.last().map_or(scanned, |last| last.position) } else { scanned };
+    let (events, full) = stretch.read(connection, names, limit, commands, &kinds)?;
+    let scanned = if full { events.last().map_or(scanned, |last| last.position) } else { scanned };
     Ok(page(events, scanned))
 }
 
@@ -104,8 +104,8 @@ pub(super) fn backward(
             (Stretch { stream: Some(stream), low, high, end, backwards: true }, Position(scanned))
         }
     };
-    let events = stretch.read(connection, names, limit, commands, &kinds)?;
-    let scanned = if events.len() == limit { events.last().map_or(scanned, |last| last.position) } else { scanned };
+    let (events, full) = stretch.read(connection, names, limit, commands, &kinds)?;
+    let scanned = if full { events.last().map_or(scanned, |last| last.position) } else { scanned };
     Ok(page(events, scanned))
 }
 
@@ -135,6 +135,7 @@ fn wanted(connection: &Connection, names: &mut Names, filter: &EventFilter) -> R
 }
 
 impl Stretch {
+    /// The events, and whether the page was full before the stretch ended.
     fn read(
         &self,
         connection: &Connection,
@@ -142,7 +143,7 @@ impl Stretch {
         limit: usize,
         commands: bool,
         kinds: &str,
-    ) -> Result<Vec<Recorded>, Fault> {
+    ) -> Result<(Vec<Recorded>, bool), Fault> {
         let (column, stream) = match self.stream {
             None => ("position", ""),
             Some(_) => ("version", "AND stream = ?5"),
@@ -159,6 +160,7 @@ impl Stretch {
         };
         let mut events = Vec::new();
         let mut owners = Vec::new();
+        let mut bytes = 0;
         // Without a condition on types the numbers follow each other; what is missing is not skipped silently.
         let mut expected = if self.backwards { self.high } else { self.low + 1 };
         while let Some(row) = rows.next()? {
@@ -167,12 +169,20 @@ impl Stretch {
                 return Fault::contradiction(format!("the event with the {column} {expected} is missing"));
             }
             expected = if self.backwards { number.saturating_sub(1) } else { number + 1 };
-            events.push(read::event(connection, names, row)?);
+            let event = read::event(connection, names, row)?;
+            bytes += event.data.len();
+            events.push(event);
             if commands {
                 owners.push(row.get(6)?);
             }
+            if bytes >= MAX_PAGE_BYTES {
+                break;
+            }
         }
+        drop(rows);
+        drop(statement);
         read::attach(connection, names, &mut events, &owners)?;
-        Ok(events)
+        let full = events.len() == limit || bytes >= MAX_PAGE_BYTES;
+        Ok((events, full))
     }
 }
