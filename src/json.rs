@@ -998,7 +998,7 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(refused(&nested(MAX_DEPTH + 1)), "nested deeper than 128 levels at line 1, column 129");
         assert!(refused(&"[".repeat(1_000_000)).contains("nested deeper"));
