@@ -1,10 +1,14 @@
 //! One test binary.
 
+mod arrows;
 mod broken;
+mod cli;
 mod domains;
+mod handbook;
 mod props;
 mod rules;
 mod store;
+mod support;
 
 /// The binary's allocator: limits on memory are tested as they are in use.
 #[global_allocator]

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 /// A domain of one aggregate `thing` with one event and one command, whose scripts are given.
 fn domain(state: &str, fold: &str, decide: &str) -> String {
-    let indented = |script: &str| script.lines().map(|line| format!("          {line}\n")).collect::<String>();
+    let indented = |script: &str| script.lines().flat_map(|line| ["          ", line, "\n"]).collect::<String>();
     format!(
         "domain: test\nfunctions: |\n  fn spoil(map) {{ map.n = 99; map }}\n  fn deep(n) {{ if n == 0 {{ 0 }} else {{ deep(n - 1) }} }}\n\
          aggregates:\n  thing:\n    state: {state}\n    events:\n      Done:\n        fields: {{ n: any }}\n        fold: |\n{}\
@@ -35,10 +35,7 @@ impl World {
 
     fn send(&mut self, stream: &str, data: &str) -> Result<Sent, Error> {
         self.sent += 1;
-        let data = match json::parse(data).unwrap() {
-            Value::Object(data) => data,
-            _ => panic!("a payload is an object"),
-        };
+        let Value::Object(data) = json::parse(data).unwrap() else { panic!("a payload is an object") };
         let request = Request {
             stream: StreamName::new(stream).unwrap(),
             command: "Do".into(),

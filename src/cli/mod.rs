@@ -34,6 +34,12 @@ exit codes:
   6  the store is damaged
   7  outcome unknown: sending again with the same `--id` settles it
 
+environment:
+  ESCTL_DOMAIN, ESCTL_STORE  what `--domain` and `--store` are where they are not given
+  NO_COLOR                   no colour, unless `--color always` asks for it
+  ESCTL_CLOCK                an instant taken for now, for tests and reproducible runs: ids then
+                             repeat from run to run, so only one process at a time may send
+
 `esctl VERB --help` tells more about a verb, with examples.";
 
 /// The verbs by what they are for. What is in here is what the help shows.
@@ -137,7 +143,7 @@ fn with_house_style(command: clap::Command) -> clap::Command {
         }
         list.push('\n');
     }
-    let template = format!("{{about-with-newline}}\nusage: {{usage}}\n\n{list}{{options}}{{after-help}}");
+    let template = format!("{{about-with-newline}}\nusage: {{usage}}\n\n{list}options:\n{{options}}{{after-help}}");
     lower_case(command).help_template(template)
 }
 

@@ -101,10 +101,12 @@ fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     deliver(&sent, context)
 }
 
-/// What is not understood makes no store: the request is read before one is opened.
+/// What is not understood makes no store: the request is read and checked before one is opened.
 fn understood(args: SendArgs, context: &Context) -> Result<(Workbench, Request), Failure> {
-    let workbench = context.workbench(Purpose::Nothing)?;
+    let mut workbench = context.workbench(Purpose::Nothing)?;
     let request = request(args, &workbench)?;
+    let now = context.ids(&mut workbench)?.now(context.now);
+    workbench.understands(&request, &now)?;
     Ok((workbench, request))
 }
 

@@ -321,7 +321,7 @@ impl Reader<'_> {
         let projections =
             section.get("projections").and_then(|node| self.entries(node, "`projections`")).unwrap_or(&[]);
         let projections = projections.iter().filter_map(|(key, node)| self.projection(key, node)).collect();
-        let scenarios = section.get("scenarios").map(|node| self.items(node, "`scenarios`")).unwrap_or(&[]);
+        let scenarios = section.get("scenarios").map_or(&[][..], |node| self.items(node, "`scenarios`"));
         let scenarios = scenarios.iter().filter_map(|node| scenario::read(&mut self, node)).collect();
         let description = self.description(section);
         Some(Definition { source: source.clone(), name, description, functions, aggregates, projections, scenarios })
@@ -430,7 +430,7 @@ impl Reader<'_> {
         }
         let initial = section.get("initial").and_then(|node| self.entries(node, "`initial`")).unwrap_or(&[]);
         let initial = initial.iter().map(|(key, node)| (Named::from(key), node.value(self.problems))).collect();
-        let indexes = section.get("indexes").map(|node| self.items(node, "`indexes`")).unwrap_or(&[]);
+        let indexes = section.get("indexes").map_or(&[][..], |node| self.items(node, "`indexes`"));
         let indexes = indexes.iter().map(|node| self.index(node)).collect();
         let key = section.get("key").and_then(|node| match &node.content {
             Content::Map(entries) => Some(KeyDefinition::ByEvent(

@@ -46,7 +46,7 @@ impl RulesDigest {
 
     /// Types of a payload or of columns.
     pub fn fields(&mut self, fields: &Fields) -> &mut Self {
-        for field in fields.iter() {
+        for field in fields {
             self.text(&field.name);
             self.text(if field.optional { "?" } else { "" });
         }

@@ -426,10 +426,10 @@ fn differ<'a>(ours: &'a Node, theirs: &serde_yaml::Value) -> Option<&'a Place> {
             return a.iter().zip(b.values()).find_map(|((_, a), b)| differ(a, b));
         }
         (Content::Scalar(a), theirs) => match (a.value(), theirs) {
-            (Ok(Value::Null), Theirs::Null) => true,
             (Ok(Value::Bool(a)), Theirs::Bool(b)) => a == *b,
             // Numbers are compared as kinds only: theirs are floats.
-            (Ok(Value::Integer(_) | Value::Decimal(_)) | Err(_), Theirs::Number(_)) => true,
+            (Ok(Value::Null), Theirs::Null)
+            | (Ok(Value::Integer(_) | Value::Decimal(_)) | Err(_), Theirs::Number(_)) => true,
             (Ok(Value::Text(a)), Theirs::String(b)) => a == *b,
             _ => false,
         },

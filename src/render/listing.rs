@@ -108,7 +108,7 @@ impl<'o> Listing<'o> {
             Form::Ndjson(out) => out.line(&record.json()?),
             Form::Csv { begun, out } => {
                 header(&self.columns, begun, out)?;
-                out.write_record(record.cells()).map_err(io::Error::from)
+                out.write_record(record.cells()).map_err(plain)
             }
         }
     }
@@ -117,9 +117,18 @@ impl<'o> Listing<'o> {
 fn header(columns: &[Column], begun: &mut bool, out: &mut csv::Writer<&mut Output>) -> io::Result<()> {
     if !*begun {
         *begun = true;
-        out.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
+        let names = columns.iter().map(|column| column.name.as_bytes());
+        out.write_record(names).map_err(plain)?;
     }
     Ok(())
+}
+
+/// The writer's own failure, whose kind tells a closed pipe from a full disk.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 impl Form<'_> {

@@ -6,7 +6,7 @@
 //! is safe because a decision has no effect before it is done.
 
 use super::fault::{self, Fault, Stop};
-use super::fold::{self, EventRules, Meta, Payload, State, StreamRules, signed};
+use super::fold::{self, Emitted, EventRules, Meta, Payload, State, StreamRules, signed};
 use super::host::{Host, Script};
 use super::value;
 use crate::event::{MAX_PAYLOAD_BYTES, NewEvent, StreamName, Version};
@@ -58,6 +58,9 @@ pub struct Emission {
 /// The rules of all aggregates, by name.
 pub type AllRules = HashMap<Rc<str>, Rc<StreamRules>>;
 
+/// Gives `meta` of an event at a version of a stream.
+pub type EventMeta = Rc<dyn Fn(&StreamName, &str, Version) -> Meta>;
+
 /// What a decision is made of.
 pub struct Case<'a> {
     /// The command's stream.
@@ -73,7 +76,7 @@ pub struct Case<'a> {
     /// `meta`, asked for only where the script reads it.
     pub meta: &'a dyn Fn() -> Meta,
     /// `meta` of an event at a version of a stream, for folds that read it.
-    pub event_meta: Rc<dyn Fn(&StreamName, &str, Version) -> Meta>,
+    pub event_meta: EventMeta,
     /// The other streams read so far.
     pub others: Vec<(StreamName, State, Version)>,
 }
@@ -100,7 +103,7 @@ struct Session {
     fault: Option<Fault>,
     id: String,
     ids: u64,
-    event_meta: Rc<dyn Fn(&StreamName, &str, Version) -> Meta>,
+    event_meta: EventMeta,
     /// Operations that nested folds used.
     nested: u64,
 }
@@ -244,7 +247,7 @@ impl Host {
                         "an invariant says `true` or `false`, this one gave a value of type {}",
                         fault::type_name(kind)
                     );
-                    return Err(Fault::new(message, script.text().stretch(0, script.text().text.len())));
+                    return Err(Fault::new(message, script.text().whole()));
                 }
             }
         }
@@ -257,43 +260,43 @@ impl Host {
 pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>) {
     let d = desk.clone();
     engine.register_fn("emit", move |context: NativeCallContext, event: &str| {
-        d.emit(&context, None, event, Dynamic::UNIT)
+        d.emit(&context, None, event, &Dynamic::UNIT)
     });
     let d = desk.clone();
     engine.register_fn("emit", move |context: NativeCallContext, event: &str, data: Dynamic| {
-        d.emit(&context, None, event, data)
+        d.emit(&context, None, event, &data)
     });
     let d = desk.clone();
     engine.register_fn("emit_to", move |context: NativeCallContext, stream: &str, event: &str| {
-        d.emit(&context, Some(stream), event, Dynamic::UNIT)
+        d.emit(&context, Some(stream), event, &Dynamic::UNIT)
     });
     let d = desk.clone();
     engine.register_fn("emit_to", move |context: NativeCallContext, stream: &str, event: &str, data: Dynamic| {
-        d.emit(&context, Some(stream), event, data)
+        d.emit(&context, Some(stream), event, &data)
     });
     let d = desk.clone();
-    engine.register_fn("reject", move |code: &str| d.reject(code, "", Dynamic::UNIT));
+    engine.register_fn("reject", move |code: &str| d.reject(code, "", &Dynamic::UNIT));
     let d = desk.clone();
-    engine.register_fn("reject", move |code: &str, message: &str| d.reject(code, message, Dynamic::UNIT));
+    engine.register_fn("reject", move |code: &str, message: &str| d.reject(code, message, &Dynamic::UNIT));
     let d = desk.clone();
-    engine.register_fn("reject", move |code: &str, message: &str, details: Dynamic| d.reject(code, message, details));
+    engine.register_fn("reject", move |code: &str, message: &str, details: Dynamic| d.reject(code, message, &details));
     let d = desk.clone();
     engine.register_fn(
         "require",
-        move |held: bool, code: &str| if held { Ok(()) } else { d.reject(code, "", Dynamic::UNIT) },
+        move |held: bool, code: &str| if held { Ok(()) } else { d.reject(code, "", &Dynamic::UNIT) },
     );
     let d = desk.clone();
     engine.register_fn(
         "require",
         move |held: bool, code: &str, message: &str| {
-            if held { Ok(()) } else { d.reject(code, message, Dynamic::UNIT) }
+            if held { Ok(()) } else { d.reject(code, message, &Dynamic::UNIT) }
         },
     );
     let d = desk.clone();
     engine.register_fn(
         "require",
         move |held: bool, code: &str, message: &str, details: Dynamic| {
-            if held { Ok(()) } else { d.reject(code, message, details) }
+            if held { Ok(()) } else { d.reject(code, message, &details) }
         },
     );
     let d = desk.clone();
@@ -332,9 +335,9 @@ impl Desk {
         }
     }
 
-    fn reject(&self, code: &str, message: &str, details: Dynamic) -> Outcome<()> {
+    fn reject(&self, code: &str, message: &str, details: &Dynamic) -> Outcome<()> {
         self.with("reject", |session| {
-            let details = match value::to_value(&details) {
+            let details = match value::to_value(details) {
                 Ok(Value::Null) => None,
                 Ok(details) => Some(details),
                 Err(problem) => return Stop::failed(format!("the details of `{code}`: {problem}")),
@@ -363,8 +366,8 @@ impl Desk {
         })
     }
 
-    fn emit(&self, context: &NativeCallContext<'_>, stream: Option<&str>, event: &str, data: Dynamic) -> Outcome<()> {
-        self.with("emit", |session| session.emit(context, stream, event, &data))
+    fn emit(&self, context: &NativeCallContext<'_>, stream: Option<&str>, event: &str, data: &Dynamic) -> Outcome<()> {
+        self.with("emit", |session| session.emit(context, stream, event, data))
     }
 }
 
@@ -425,7 +428,8 @@ impl Session {
                 if script.facts().reads_root("meta") { event_meta(&open.stream, name, next).0 } else { Dynamic::UNIT };
             let state = open.take();
             let event_value = Dynamic::from_map(value::from_payload(data, &event.shape));
-            match fold::fold_within(context.engine(), &rules, script, state, event_value, meta, next.0, spent) {
+            let emitted = Emitted { event: event_value, meta, version: next.0 };
+            match fold::fold_within(context.engine(), &rules, script, state, emitted, spent) {
                 Ok((folded, used)) => {
                     open.put(folded);
                     self.nested += used.saturating_sub(spent);

@@ -133,7 +133,7 @@ fn what_does_not_compile(text: &ScriptText, error: &rhai::ParseError) -> Diagnos
 pub(super) fn place_of(text: &ScriptText, position: Position) -> Place {
     match position.line() {
         Some(_) => text.token(text.offset_of(position)),
-        None => text.stretch(0, text.text.len()),
+        None => text.whole(),
     }
 }
 

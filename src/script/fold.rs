@@ -196,11 +196,7 @@ impl Host {
         let meta = if script.facts().reads_root("meta") { meta().0 } else { Dynamic::UNIT };
         let mut scope = fold_scope(std::mem::take(&mut state.0), payload.0, meta, version);
         let _ = self.run(script, &mut scope)?;
-        let mut folded = scope.get_mut("state").map(std::mem::take).unwrap_or_default().flatten();
-        rules
-            .settle(&mut folded)
-            .map_err(|message| Fault::new(message, script.text().stretch(0, script.text().text.len())))?;
-        state.0 = folded;
+        state.0 = folded(rules, script, &mut scope)?;
         Ok(())
     }
 }
@@ -214,25 +210,34 @@ fn fold_scope(state: Dynamic, event: Dynamic, meta: Dynamic, version: u64) -> Sc
     scope
 }
 
-/// Folds what a running decision emitted; errors are the engine's, so that they end the decision.
+/// An event that a running decision emitted.
+pub(super) struct Emitted {
+    pub event: Dynamic,
+    pub meta: Dynamic,
+    pub version: u64,
+}
+
+/// Folds what a decision emitted while it runs, with `spent` operations used already. Gives the state and the
+/// operations used by then.
 pub(super) fn fold_within(
     engine: &Engine,
     rules: &StreamRules,
     script: &Script,
     state: Dynamic,
-    event: Dynamic,
-    meta: Dynamic,
-    version: u64,
+    emitted: Emitted,
     spent: u64,
 ) -> Result<(Dynamic, u64), Fault> {
-    let mut scope = fold_scope(state, event, meta, version);
+    let mut scope = fold_scope(state, emitted.event, emitted.meta, emitted.version);
     let (_, used) =
         host::run(engine, script, &mut scope, spent).map_err(|error| super::fault::while_running(script, *error))?;
+    Ok((folded(rules, script, &mut scope)?, used))
+}
+
+/// Takes the state out of a scope after a fold, held to its fields.
+fn folded(rules: &StreamRules, script: &Script, scope: &mut Scope<'_>) -> Result<Dynamic, Fault> {
     let mut folded = scope.get_mut("state").map(std::mem::take).unwrap_or_default().flatten();
-    rules
-        .settle(&mut folded)
-        .map_err(|message| Fault::new(message, script.text().stretch(0, script.text().text.len())))?;
-    Ok((folded, used))
+    rules.settle(&mut folded).map_err(|message| Fault::new(message, script.text().whole()))?;
+    Ok(folded)
 }
 
 /// A version as scripts count it.

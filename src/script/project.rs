@@ -43,7 +43,7 @@ impl Host {
         scope.push_constant_dynamic("event", projected.event.clone());
         scope.push_constant_dynamic("meta", projected.meta.clone());
         let answer = self.run(script, &mut scope)?.flatten();
-        let whole = || script.text().stretch(0, script.text().text.len());
+        let whole = || script.text().whole();
         let keys = match value::to_value(&answer) {
             Ok(Value::Null) => Vec::new(),
             Ok(Value::List(keys)) => keys,
@@ -78,7 +78,7 @@ impl Host {
         if deleted {
             return Ok(Handled::Deleted);
         }
-        let whole = || script.text().stretch(0, script.text().text.len());
+        let whole = || script.text().whole();
         let row = scope.get_mut("row").map(std::mem::take).unwrap_or_default().flatten();
         let Some(row) = row.try_cast::<Map>() else {
             return Err(Fault::new("the row must stay a map of its columns", whole()));

@@ -21,6 +21,11 @@ impl ScriptText {
         self.stretch(offset, end)
     }
 
+    /// The place in the file of the whole script.
+    pub fn whole(&self) -> Place {
+        self.stretch(0, self.text.len())
+    }
+
     /// The place in the file of a stretch of the script, in bytes.
     pub fn stretch(&self, start: usize, end: usize) -> Place {
         let from = self.offset_in_file(start);

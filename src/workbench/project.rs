@@ -120,7 +120,7 @@ impl Workbench {
                 name: projection.name.to_string(),
                 domain: self.domains.files()[projection.file].name.to_string(),
                 description: projection.description.clone(),
-                columns: projection.columns.iter().map(|c| (c.name.clone(), c.kind.name())).collect(),
+                columns: projection.columns.iter().map(|c| (c.name.clone(), word(&c.kind).to_owned())).collect(),
                 events,
             }
         };
@@ -379,7 +379,7 @@ impl<'p> Rows<'p> {
                     let text = handler.key.text();
                     let message =
                         format!("the key {key} does not fit the column `{}`: {why}", self.projection.key_column());
-                    return Err(self.situation(Fault::new(message, text.stretch(0, text.text.len())), event).into());
+                    return Err(self.situation(Fault::new(message, text.whole()), event).into());
                 }
                 None => {}
             }
@@ -419,7 +419,7 @@ impl<'p> Rows<'p> {
                 Some(values) => self.projection.columns.iter().map(|c| c.name.clone()).zip(values).collect(),
                 None => new_row(self.projection, key),
             };
-            let handled = domains.host.handle(&handler.script, projected, key, row, exists);
+            let outcome = domains.host.handle(&handler.script, projected, key, row, exists);
             let situation = |fault: Fault| {
                 fault.while_doing(|| {
                     format!(
@@ -428,11 +428,11 @@ impl<'p> Rows<'p> {
                     )
                 })
             };
-            let after = match handled.map_err(situation)? {
+            let after = match outcome.map_err(situation)? {
                 Handled::Deleted => None,
                 Handled::Row(row) => Some(self.projection.settle(key, row).map_err(|problems| {
                     let text = handler.script.text();
-                    situation(Fault::new(problems.join("; "), text.stretch(0, text.text.len())))
+                    situation(Fault::new(problems.join("; "), text.whole()))
                 })?),
             };
             if !held.changed {
@@ -454,9 +454,9 @@ impl<'p> Rows<'p> {
     }
 
     fn take_changes(&mut self) -> Vec<RowChange> {
-        let changed = std::mem::take(&mut self.changed);
-        let mut changes = Vec::with_capacity(changed.len());
-        for text in changed {
+        let keys = std::mem::take(&mut self.changed);
+        let mut changes = Vec::with_capacity(keys.len());
+        for text in keys {
             if let Some(held) = self.held.get_mut(&text) {
                 held.changed = false;
                 changes.push(match &held.row {
@@ -528,5 +528,22 @@ fn column_kind(kind: &Type) -> ColumnKind {
         Type::Text(_) | Type::Date | Type::Timestamp | Type::Uuid => ColumnKind::Text,
         Type::OneOf(members) if members.iter().all(|m| matches!(m, Value::Text(_))) => ColumnKind::Text,
         Type::OneOf(_) | Type::Any | Type::List(_) | Type::Object(_) => ColumnKind::Json,
+    }
+}
+
+/// A column's type as a domain file names it.
+fn word(kind: &Type) -> &'static str {
+    match kind {
+        Type::Text(_) => "string",
+        Type::Integer(_) => "integer",
+        Type::Decimal(_) => "decimal",
+        Type::Boolean => "boolean",
+        Type::Date => "date",
+        Type::Timestamp => "timestamp",
+        Type::Uuid => "uuid",
+        Type::Any => "any",
+        Type::List(_) => "list",
+        Type::Object(_) => "object",
+        Type::OneOf(_) => "one_of",
     }
 }

@@ -177,7 +177,7 @@ impl Workbench {
             Ok(sent) => {
                 match &sent {
                     Sent::Accepted(receipt) if !receipt.duplicate && !receipt.events.is_empty() => {
-                        self.store.commit()?
+                        self.store.commit()?;
                     }
                     _ => self.store.rollback(),
                 }
@@ -240,6 +240,11 @@ impl Workbench {
     pub fn command_fields(&self, stream: &StreamName, command: &str) -> Result<Rc<Fields>, Error> {
         let aggregate = aggregate_of(&self.domains, stream)?;
         Ok(command_of(aggregate, command)?.fields.clone())
+    }
+
+    /// Whether a request is understood: names known, payload typed. No store is asked.
+    pub fn understands(&self, request: &Request, now: &Now) -> Result<(), Error> {
+        self.accept(request.clone(), now).map(|_| ())
     }
 
     /// Checks and types a request; nothing is read from the store.

@@ -9,6 +9,7 @@ use crate::event::{Command, NewEvent, Recorded, StreamName, Time};
 use crate::json::{Object, Value};
 use crate::store::Decision;
 use crate::store::memory::MemoryStore;
+use std::fmt::Write;
 use std::rc::Rc;
 
 /// How a scenario ended.
@@ -315,6 +316,7 @@ fn line(own: &StreamName, stream: &StreamName, kind: &str, data: &str) -> String
     if data == "{}" { format!("- {stream}{kind}") } else { format!("- {stream}{kind}: {data}") }
 }
 
+#[allow(clippy::unnecessary_box_returns)] // it is made to be an error, and those are boxed
 fn broken(error: Error, step: &Step) -> Broken {
     let diagnostic = diagnostic(error);
     Box::new(if diagnostic.place.is_some() { diagnostic } else { diagnostic.at(step.name.place.clone()) })
@@ -326,7 +328,7 @@ fn diagnostic(error: Error) -> Diagnostic {
         Error::Misfit(misfit) => {
             let mut message = misfit.message;
             for (pointer, problem) in misfit.details {
-                message.push_str(&format!("; {pointer}: {problem}"));
+                let _ = write!(message, "; {pointer}: {problem}");
             }
             Diagnostic::error("scenario", message)
         }

@@ -1,0 +1,166 @@
+//! Aggregates: states, events, folds, invariants.
+
+use super::{Checker, Purpose, WORDS, aggregate_in, text_of};
+use crate::domain::definition::{AggregateDefinition, EventDefinition, Named};
+use crate::domain::fields::{Fields, Type};
+use crate::domain::{Aggregate, EventType};
+use crate::json::Object;
+use crate::script::fold::{EventRules, Pin, StateField, StreamRules};
+use crate::script::{Host, Library, fold};
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+impl Checker<'_> {
+    pub(super) fn aggregate(
+        &mut self,
+        host: &Host,
+        library: &Rc<Library>,
+        file: usize,
+        definition: AggregateDefinition,
+    ) -> Option<Aggregate> {
+        let name = definition.name.text.clone();
+        let mut whole = true;
+        let state_names: Vec<&str> = definition.state.iter().map(|f| f.name.text.as_str()).collect();
+        let mut fields = Vec::new();
+        let mut initial = Object::new();
+        for field in &definition.state {
+            fields.push(StateField { name: field.name.text.as_str().into(), pin: pin(field.pinned.as_ref()) });
+            initial.insert(field.name.text.clone(), field.initial.clone());
+        }
+        let mut events = IndexMap::new();
+        let mut event_rules = HashMap::new();
+        let mut folds = Vec::new();
+        for event in definition.events {
+            self.words(&event.fields, &event.name, "event");
+            let EventDefinition { name: event_name, description, fields, fold, folds: written } = event;
+            let fields = Rc::new(fields);
+            match fold {
+                Some(text) => folds.push((event_name.text.clone(), fields.clone(), text)),
+                None if written => whole = false,
+                None => {
+                    self.warning(
+                        "no-fold",
+                        format!("nothing folds `{}`: it does not change the state", event_name.text),
+                        &event_name.place,
+                        "give it a `fold`, or ignore this where the event is only for read models",
+                    );
+                    event_rules.insert(
+                        event_name.text.as_str().into(),
+                        EventRules::of(&event_name.text, fields.clone(), None),
+                    );
+                }
+            }
+            let shape = fields.shape();
+            let place = event_name.place;
+            events.insert(Box::from(event_name.text.as_str()), EventType { description, fields, shape, place });
+        }
+        for (event, fields, text) in folds {
+            let purpose = Purpose {
+                scope: fold::SCOPE,
+                fields: vec![
+                    ("state", state_names.clone(), "the state".to_owned()),
+                    ("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`")),
+                ],
+                changes: "state",
+                calls: &[],
+                what: "a `fold`",
+            };
+            match self.script(host, library, text, &purpose) {
+                Some(script) => {
+                    event_rules.insert(event.as_str().into(), EventRules::of(&event, fields.clone(), Some(script)));
+                }
+                None => whole = false,
+            }
+        }
+        let mut commands = IndexMap::new();
+        for command in definition.commands {
+            if let Some(event) = events.get(command.name.text.as_str()) {
+                let line = event.place.line();
+                self.problem(
+                    "duplicate-name",
+                    format!("`{}` is an event of `{name}` already", command.name.text),
+                    &command.name.place,
+                )
+                .hints
+                .push(format!(
+                    "the event is on line {line}; commands ask (`Open`), events say what happened (`Opened`)"
+                ));
+            }
+            match self.command(host, library, &name, &state_names, command) {
+                Some((command, rules)) => {
+                    commands.insert(Box::from(command.as_str()), rules);
+                }
+                None => whole = false,
+            }
+        }
+        let mut invariants = Vec::new();
+        for (invariant, text) in definition.invariants {
+            let purpose = Purpose {
+                scope: fold::INVARIANT_SCOPE,
+                fields: vec![("state", state_names.clone(), "the state".to_owned())],
+                changes: "",
+                calls: &[],
+                what: "an invariant",
+            };
+            match self.script(host, library, text, &purpose) {
+                Some(script) => invariants.push((invariant.text.into(), script)),
+                None => whole = false,
+            }
+        }
+        if !whole {
+            return None;
+        }
+        let rules = Rc::new(StreamRules::new(&name, initial, fields, event_rules, invariants));
+        Some(Aggregate { name: name.into(), description: definition.description, file, commands, events, rules })
+    }
+
+    /// Events that no decision can give. What `emit_to` writes into other streams counts.
+    pub(super) fn never_emitted(&mut self, aggregates: &BTreeMap<Box<str>, Aggregate>) {
+        let mut emitted: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for aggregate in aggregates.values() {
+            for command in aggregate.commands.values() {
+                let facts = command.decide.facts();
+                emitted.extend(facts.calls_of("emit").filter_map(|call| Some((&*aggregate.name, text_of(call, 0)?))));
+                emitted.extend(
+                    facts.calls_of("emit_to").filter_map(|call| Some((aggregate_in(call)?, text_of(call, 1)?))),
+                );
+            }
+        }
+        for aggregate in aggregates.values() {
+            for (event, kind) in &aggregate.events {
+                if !emitted.contains(&(&*aggregate.name, &**event)) {
+                    self.warning(
+                        "never-emitted",
+                        format!("no command emits `{event}`"),
+                        &kind.place,
+                        "emit it, or remove it",
+                    );
+                }
+            }
+        }
+    }
+
+    /// Fields that cannot be written after a dot.
+    pub(super) fn words(&mut self, fields: &Fields, named: &Named, root: &str) {
+        for field in fields.iter().filter(|f| WORDS.contains(&f.name.as_str()) || f.name.contains('-')) {
+            self.warning(
+                "reserved-word",
+                format!("the field `{}` of `{}` cannot be written `{root}.{}`", field.name, named.text, field.name),
+                &named.place,
+                &format!("write `{root}[\"{}\"]`, or give it another name", field.name),
+            );
+        }
+    }
+}
+
+/// What a state field is held to.
+pub(super) fn pin(kind: Option<&Type>) -> Pin {
+    match kind {
+        Some(Type::Decimal(_)) => Pin::Decimal,
+        Some(Type::Integer(_)) => Pin::Integer,
+        Some(Type::Text(_)) => Pin::Text,
+        Some(Type::Boolean) => Pin::Boolean,
+        _ => Pin::Free,
+    }
+}

@@ -1,0 +1,187 @@
+//! Commands: what a decision can cause is known without running it, and exists.
+
+use super::{Checker, DECIDING, Purpose};
+use crate::domain::CommandRules;
+use crate::domain::definition::CommandDefinition;
+use crate::domain::fields::Fields;
+use crate::script::facts::{ArgumentKind, Call};
+use crate::script::{Host, Library, decide};
+use std::rc::Rc;
+
+impl Checker<'_> {
+    pub(super) fn command(
+        &mut self,
+        host: &Host,
+        library: &Rc<Library>,
+        aggregate: &str,
+        state: &[&str],
+        definition: CommandDefinition,
+    ) -> Option<(String, CommandRules)> {
+        self.words(&definition.fields, &definition.name, "command");
+        let fields = definition.fields;
+        let name = definition.name.text;
+        let purpose = Purpose {
+            scope: decide::SCOPE,
+            fields: vec![
+                ("state", state.to_vec(), "the state".to_owned()),
+                ("command", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{name}`")),
+            ],
+            changes: "",
+            calls: DECIDING,
+            what: "a `decide`",
+        };
+        let script = self.script(host, library, definition.decide?, &purpose)?;
+        for call in script.facts().calls.clone() {
+            self.decision_call(&call, aggregate, &name, &fields);
+        }
+        let shape = fields.shape();
+        let rules =
+            CommandRules { description: definition.description, fields: Rc::new(fields), shape, decide: script };
+        Some((name, rules))
+    }
+
+    /// What a decision can cause is known without running it: names are literals, and they exist.
+    pub(super) fn decision_call(&mut self, call: &Call, aggregate: &str, command: &str, fields: &Fields) {
+        match call.name.as_str() {
+            "emit" => self.emit(call, 0, Some(aggregate), command, fields),
+            "emit_to" => {
+                let target = self.stream_argument(call);
+                self.emit(call, 1, target.as_deref(), command, fields);
+            }
+            "load" => {
+                self.stream_argument(call);
+            }
+            "reject" => self.literal(call, 0, "the code of a rejection"),
+            "require" => self.literal(call, 1, "the code of a rejection"),
+            _ => {}
+        }
+    }
+
+    pub(super) fn literal(&mut self, call: &Call, index: usize, what: &str) {
+        if let Some(argument) = call.arguments.get(index)
+            && !matches!(argument.kind, ArgumentKind::Text(_))
+        {
+            self.problem(
+                "not-literal",
+                format!("{what} is a text in quotes, so that it is known without running the script"),
+                &argument.place,
+            );
+        }
+    }
+
+    /// The aggregate part of a stream's name, which must be written out: `account/${…}`.
+    pub(super) fn stream_argument(&mut self, call: &Call) -> Option<String> {
+        let argument = call.arguments.first()?;
+        let (ArgumentKind::Text(text) | ArgumentKind::Template(text)) = &argument.kind else {
+            self.problem(
+                "not-literal",
+                format!("`{}` names its stream's aggregate in the text itself", call.name),
+                &argument.place,
+            )
+            .hints
+            .push("write it as in `account/${command.to}`".to_owned());
+            return None;
+        };
+        let Some((aggregate, _)) = text.split_once('/') else {
+            self.problem(
+                "not-literal",
+                "a stream is named `aggregate/id`, with the aggregate written out",
+                &argument.place,
+            )
+            .hints
+            .push("write it as in `account/${command.to}`".to_owned());
+            return None;
+        };
+        if !self.names.events.contains_key(aggregate) {
+            if self.complete {
+                let known: Vec<String> = self.names.events.keys().cloned().collect();
+                let message = format!("there is no aggregate `{aggregate}`");
+                self.unknown(
+                    "unknown-aggregate",
+                    message,
+                    &argument.place,
+                    aggregate,
+                    known.iter().map(String::as_str),
+                    "there is",
+                );
+            }
+            return None;
+        }
+        Some(aggregate.to_owned())
+    }
+
+    pub(super) fn emit(
+        &mut self,
+        call: &Call,
+        index: usize,
+        aggregate: Option<&str>,
+        command: &str,
+        command_fields: &Fields,
+    ) {
+        let Some(argument) = call.arguments.get(index) else { return };
+        let ArgumentKind::Text(event) = &argument.kind else {
+            self.literal(call, index, "the event that `emit` names");
+            return;
+        };
+        let Some(events) = aggregate.and_then(|aggregate| self.names.events.get(aggregate)).cloned() else { return };
+        let Some(fields) = events.get(event) else {
+            let message = format!("`{}` has no event `{event}`", aggregate.unwrap_or_default());
+            self.unknown(
+                "unknown-event",
+                message,
+                &argument.place,
+                event,
+                events.keys().map(String::as_str),
+                "there is",
+            );
+            return;
+        };
+        match call.arguments.get(index + 1).map(|data| (&data.kind, &data.place)) {
+            Some((ArgumentKind::Map(keys), place)) => {
+                for (key, place) in keys {
+                    if fields.get(key).is_none() {
+                        let message = format!("`{event}` has no field `{key}`");
+                        self.unknown(
+                            "unknown-field",
+                            message,
+                            place,
+                            key,
+                            fields.iter().map(|f| f.name.as_str()),
+                            &format!("`{event}` has"),
+                        );
+                    }
+                }
+                let missing = fields.iter().filter(|f| !f.optional && !keys.iter().any(|(key, _)| *key == f.name));
+                for field in missing.collect::<Vec<_>>() {
+                    self.problem("missing-field", format!("`{event}` needs a field `{}`", field.name), place);
+                }
+            }
+            Some((ArgumentKind::Name(name), place)) if name == "command" => {
+                for field in command_fields.iter().filter(|f| fields.get(&f.name).is_none()) {
+                    self.problem(
+                        "unknown-field",
+                        format!("`{event}` has no field `{}`, which `{command}` has", field.name),
+                        place,
+                    )
+                    .hints
+                    .push("name the fields that it takes: `#{ … }`".to_owned());
+                }
+                for field in fields.iter().filter(|f| !f.optional) {
+                    if command_fields.get(&field.name).is_none_or(|f| f.optional) {
+                        self.problem(
+                            "missing-field",
+                            format!("`{event}` needs a field `{}`, which `{command}` need not have", field.name),
+                            place,
+                        );
+                    }
+                }
+            }
+            None => {
+                for field in fields.iter().filter(|f| !f.optional) {
+                    self.problem("missing-field", format!("`{event}` needs a field `{}`", field.name), &argument.place);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}

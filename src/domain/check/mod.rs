@@ -1,0 +1,238 @@
+//! From what the files say to what is known to be sound: every problem, none twice, in the order of the files.
+
+mod aggregates;
+mod decisions;
+mod projections;
+mod scenarios;
+mod scripts;
+
+use crate::diagnostic::{Diagnostic, Place, Source, suggest};
+use crate::domain::definition::Definition;
+use crate::domain::fields::Fields;
+use crate::domain::{Aggregate, Domains, File, definition, digest, yaml};
+use crate::script::Host;
+use crate::script::facts::{ArgumentKind, Call};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Functions that only a `decide` can call.
+const DECIDING: &[&str] = &["emit", "emit_to", "reject", "require", "load", "new_id"];
+/// Functions that only a projection's handler can call.
+const PROJECTING: &[&str] = &["delete"];
+/// The store's documented views: no projection may bear their names.
+const VIEWS: &[&str] = &["events", "streams", "commands", "domains", "projections"];
+/// Words of the script language that a field may be called, but not after a dot.
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    "if", "else", "switch", "do", "while", "until", "loop", "for", "in", "continue", "break", "return", "throw", "try", "catch",
+    "fn", "private", "this", "let", "const", "true", "false", "import", "export", "as", "global", "default", "new", "match",
+    "use", "with", "is", "module", "package", "var", "static", "shared", "super", "goto", "void", "null", "nil", "spawn", "go",
+    "sync", "async", "await", "yield", "thread", "case", "public", "protected", "each", "then", "exit", "eval", "Fn", "call",
+    "curry", "type_of", "print", "debug", "is_def_var", "is_def_fn", "is_shared",
+];
+
+/// Reads and checks files.
+pub(super) fn load(sources: &[Arc<Source>]) -> (Option<Domains>, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let mut definitions = Vec::new();
+    for source in sources {
+        definitions.extend(definition::read(source, &mut problems));
+    }
+    // What a file that cannot be read declares is not known: names that others use may be in it.
+    let complete = definitions.len() == sources.len();
+    let domains = Checker::new(&mut problems, &definitions, complete).check(definitions);
+    let mut seen = Vec::with_capacity(problems.len());
+    for problem in problems {
+        if !seen.contains(&problem) {
+            seen.push(problem);
+        }
+    }
+    let order = |place: &Place| sources.iter().position(|s| s.name == place.source.name).unwrap_or(usize::MAX);
+    seen.sort_by_key(|problem| problem.place.as_ref().map(|place| (order(place), place.start)));
+    let sound = !seen.iter().any(Diagnostic::is_error);
+    (domains.filter(|_| sound), seen)
+}
+
+/// Where other YAML readers would take a file for something else. Costs a second reading of every file.
+pub fn second_opinions(sources: &[Arc<Source>]) -> Vec<Diagnostic> {
+    let opinion = |source| yaml::parse(source).ok().and_then(|root| yaml::second_opinion(source, &root));
+    sources.iter().filter_map(opinion).collect()
+}
+
+/// What the names of all files mean.
+struct Names {
+    /// Aggregate → its events with their fields.
+    events: HashMap<String, BTreeMap<String, Rc<Fields>>>,
+}
+
+struct Checker<'p> {
+    problems: &'p mut Vec<Diagnostic>,
+    names: Names,
+    complete: bool,
+}
+
+/// What a script is for: what it sees and may call.
+struct Purpose<'a> {
+    /// Names in scope, in order.
+    scope: &'a [&'a str],
+    /// The fields of those whose fields are known.
+    fields: Vec<(&'a str, Vec<&'a str>, String)>,
+    /// The one of them that the script may change, if any.
+    changes: &'a str,
+    /// Functions beyond those that every script may call.
+    calls: &'a [&'a str],
+    /// What it is, for messages: "a `fold`".
+    what: &'a str,
+}
+
+impl<'p> Checker<'p> {
+    fn new(problems: &'p mut Vec<Diagnostic>, definitions: &[Definition], complete: bool) -> Self {
+        let mut events = HashMap::new();
+        for aggregate in definitions.iter().flat_map(|d| &d.aggregates) {
+            let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone()))).collect();
+            events.insert(aggregate.name.text.clone(), of);
+        }
+        Self { problems, names: Names { events }, complete }
+    }
+
+    fn problem(&mut self, rule: &'static str, message: impl Into<String>, place: &Place) -> &mut Diagnostic {
+        self.problems.push(Diagnostic::error(rule, message).at(place.clone()));
+        let last = self.problems.len() - 1;
+        &mut self.problems[last]
+    }
+
+    fn warning(&mut self, rule: &'static str, message: impl Into<String>, place: &Place, hint: &str) {
+        self.problems.push(Diagnostic::warning(rule, message).at(place.clone()).hint(hint));
+    }
+
+    fn unknown<'a>(
+        &mut self,
+        rule: &'static str,
+        message: String,
+        place: &Place,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        all: &str,
+    ) {
+        let known: Vec<&str> = known.into_iter().collect();
+        let hint = match suggest(word, known.iter().copied()) {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if known.is_empty() => None,
+            None => Some(format!("{all} {}", definition::list(&known[..known.len().min(20)]))),
+        };
+        self.problem(rule, message, place).hints.extend(hint);
+    }
+
+    fn check(mut self, definitions: Vec<Definition>) -> Option<Domains> {
+        self.unique_names(&definitions);
+        let host = Host::new();
+        let mut files = Vec::new();
+        let mut aggregates = BTreeMap::new();
+        let mut projections = BTreeMap::new();
+        let mut scenarios = Vec::new();
+        let mut whole = true;
+        for definition in definitions {
+            let index = files.len();
+            let library = match host.library(definition.functions) {
+                Ok(library) => Rc::new(library),
+                Err(problem) => {
+                    self.problems.push(problem);
+                    whole = false;
+                    match host.library(None) {
+                        Ok(none) => Rc::new(none),
+                        Err(_) => return None,
+                    }
+                }
+            };
+            self.library(&library);
+            for aggregate in definition.aggregates {
+                match self.aggregate(&host, &library, index, aggregate) {
+                    Some(aggregate) => {
+                        aggregates.insert(aggregate.name.clone(), aggregate);
+                    }
+                    None => whole = false,
+                }
+            }
+            for projection in definition.projections {
+                match self.projection(&host, &library, index, projection) {
+                    Some(projection) => {
+                        projections.insert(projection.name.clone(), projection);
+                    }
+                    None => whole = false,
+                }
+            }
+            scenarios.extend(definition.scenarios);
+            if let Some(name) = definition.name {
+                let digest = digest::of_text(&definition.source.text);
+                files.push(File {
+                    name: name.text.into(),
+                    description: definition.description,
+                    source: definition.source,
+                    digest,
+                });
+            }
+        }
+        if !whole {
+            return None;
+        }
+        if self.complete {
+            self.never_emitted(&aggregates);
+        }
+        let rules = aggregates.values().map(|a: &Aggregate| (a.rules.aggregate.clone(), a.rules.clone())).collect();
+        let mut domains =
+            Domains { host, files, aggregates, projections, scenarios: Vec::new(), rules: Rc::new(rules) };
+        let mut known = Vec::with_capacity(scenarios.len());
+        for scenario in scenarios {
+            if let Some(scenario) = self.scenario(&domains, scenario) {
+                known.push(scenario);
+            }
+        }
+        domains.scenarios = known;
+        Some(domains)
+    }
+
+    /// Names of aggregates and projections are unique over all files, whatever their case.
+    fn unique_names(&mut self, definitions: &[Definition]) {
+        let mut seen: HashMap<String, Place> = HashMap::new();
+        let names = definitions
+            .iter()
+            .flat_map(|d| d.aggregates.iter().map(|a| &a.name).chain(d.projections.iter().map(|p| &p.name)));
+        for name in names {
+            if let Some(first) = seen.get(&name.text.to_lowercase()) {
+                let hint = format!("the first one is in {}, line {}", first.source.name, first.line());
+                self.problem("duplicate-name", format!("the name `{}` is taken", name.text), &name.place)
+                    .hints
+                    .push(hint);
+            } else {
+                seen.insert(name.text.to_lowercase(), name.place.clone());
+            }
+        }
+        let mut domains: HashMap<String, Place> = HashMap::new();
+        for name in definitions.iter().filter_map(|d| d.name.as_ref()) {
+            if let Some(first) = domains.insert(name.text.to_lowercase(), name.place.clone()) {
+                let hint = format!("the first one is in {}", first.source.name);
+                self.problem("duplicate-name", format!("there are two domains `{}`", name.text), &name.place)
+                    .hints
+                    .push(hint);
+            }
+        }
+    }
+}
+
+/// The aggregate that the first argument names, a stream.
+fn aggregate_in(call: &Call) -> Option<&str> {
+    match call.arguments.first().map(|argument| &argument.kind) {
+        Some(ArgumentKind::Text(text) | ArgumentKind::Template(text)) => {
+            text.split_once('/').map(|(aggregate, _)| aggregate)
+        }
+        _ => None,
+    }
+}
+
+fn text_of(call: &Call, index: usize) -> Option<&str> {
+    match call.arguments.get(index).map(|argument| &argument.kind) {
+        Some(ArgumentKind::Text(text)) => Some(text),
+        _ => None,
+    }
+}

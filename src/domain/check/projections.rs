@@ -1,0 +1,247 @@
+//! Read models: columns, keys, handlers.
+
+use super::{Checker, PROJECTING, Purpose, VIEWS};
+use crate::domain::definition::{KeyDefinition, Named, ProjectionDefinition};
+use crate::domain::digest::RulesDigest;
+use crate::domain::fields::{Fields, Type};
+use crate::domain::{Handler, Projection, definition};
+use crate::json::{Object, Value};
+use crate::script::{Host, Library, Script, ScriptText, project};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// An entry of `on`: as it is named, its aggregate and event, the event's fields, and the handler.
+type Handled = (Named, (String, String), Rc<Fields>, ScriptText);
+
+impl Checker<'_> {
+    pub(super) fn projection(
+        &mut self,
+        host: &Host,
+        library: &Rc<Library>,
+        file: usize,
+        definition: ProjectionDefinition,
+    ) -> Option<Projection> {
+        let name = definition.name.text.clone();
+        let lower = name.to_lowercase();
+        if lower.starts_with("es_") || lower.starts_with("sqlite_") || VIEWS.contains(&lower.as_str()) {
+            self.problem("name", format!("`{name}` is a name of the store's own"), &definition.name.place)
+                .hints
+                .push(format!("names that begin with `es_` or `sqlite_`, and {} are taken", definition::list(VIEWS)));
+        }
+        let columns = definition.columns;
+        let mut lower_columns = BTreeSet::new();
+        for column in &definition.column_names {
+            if !lower_columns.insert(column.text.to_lowercase()) {
+                self.problem(
+                    "duplicate-name",
+                    format!("the column `{}` is there already: SQL does not tell case apart", column.text),
+                    &column.place,
+                );
+            }
+        }
+        if let (Some(first), Some(named)) = (columns.iter().next(), definition.column_names.first())
+            && (first.optional || matches!(first.kind, Type::List(_) | Type::Object(_) | Type::Any | Type::Boolean))
+        {
+            self.problem(
+                "key-column",
+                format!("the first column is the key; `{}` cannot be one", first.name),
+                &named.place,
+            )
+            .hints
+            .push("a key is a text or a number, and always there".to_owned());
+        }
+        let mut initial: Object = columns.iter().map(|c| (c.name.clone(), c.zero())).collect();
+        for (column, value) in definition.initial {
+            match columns.get(&column.text) {
+                Some(field) => match field.kind.accept(value) {
+                    Ok(value) => {
+                        initial.insert(column.text, value);
+                    }
+                    Err(found) => {
+                        for problem in found {
+                            self.problem("initial", format!("`{}`: {}", column.text, problem.message), &column.place);
+                        }
+                    }
+                },
+                None => self.no_column(&column, &columns),
+            }
+        }
+        for column in definition.indexes.iter().flatten() {
+            if columns.get(&column.text).is_none() {
+                self.no_column(column, &columns);
+            }
+        }
+        let column_list: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+        let mut whole = true;
+        let mut events: Vec<Handled> = Vec::new();
+        for handler in definition.on {
+            match self.event_named(&handler.event) {
+                Some((aggregate, event, fields)) => {
+                    events.push((handler.event, (aggregate, event), fields, handler.script));
+                }
+                None => whole = false,
+            }
+        }
+        let mut keys: HashMap<(String, String), Rc<Script>> = HashMap::new();
+        match definition.key {
+            Some(KeyDefinition::One(text)) => {
+                // Only fields that every event has can be the key of all.
+                let common: Vec<&str> = match events.split_first() {
+                    Some(((_, _, first, _), rest)) => first
+                        .iter()
+                        .map(|f| f.name.as_str())
+                        .filter(|name| rest.iter().all(|(_, _, fields, _)| fields.get(name).is_some()))
+                        .collect(),
+                    None => Vec::new(),
+                };
+                let purpose = Purpose {
+                    scope: project::KEY_SCOPE,
+                    fields: if whole {
+                        vec![("event", common, "every event under `on`".to_owned())]
+                    } else {
+                        Vec::new()
+                    },
+                    changes: "",
+                    calls: &[],
+                    what: "the `key` of a projection",
+                };
+                match self.script(host, library, text, &purpose).map(Rc::new) {
+                    Some(script) => {
+                        keys = events.iter().map(|(_, event, ..)| (event.clone(), script.clone())).collect();
+                    }
+                    None => whole = false,
+                }
+            }
+            Some(KeyDefinition::ByEvent(scripts)) => {
+                for (named, text) in scripts {
+                    let Some((aggregate, event, fields)) = self.event_named(&named) else {
+                        whole = false;
+                        continue;
+                    };
+                    let purpose = Purpose {
+                        scope: project::KEY_SCOPE,
+                        fields: vec![("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`"))],
+                        changes: "",
+                        calls: &[],
+                        what: "the `key` of a projection",
+                    };
+                    match self.script(host, library, text, &purpose) {
+                        Some(script) => {
+                            keys.insert((aggregate, event), Rc::new(script));
+                        }
+                        None => whole = false,
+                    }
+                }
+                for (named, event, ..) in &events {
+                    if whole && !keys.contains_key(event) {
+                        self.problem("missing-key", format!("`key` says nothing of `{}`", named.text), &named.place);
+                    }
+                }
+            }
+            None => whole = false,
+        }
+        let mut handlers = HashMap::new();
+        for (_, (aggregate, event), fields, text) in events {
+            let purpose = Purpose {
+                scope: project::SCOPE,
+                fields: vec![
+                    ("row", column_list.clone(), "the row".to_owned()),
+                    ("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`")),
+                ],
+                changes: "row",
+                calls: PROJECTING,
+                what: "a projection's handler",
+            };
+            let script = self.script(host, library, text, &purpose);
+            match (script, keys.get(&(aggregate.clone(), event.clone()))) {
+                (Some(script), Some(key)) => {
+                    handlers.insert((aggregate.into(), event.into()), Handler { key: key.clone(), script });
+                }
+                _ => whole = false,
+            }
+        }
+        if !whole || columns.is_empty() {
+            return None;
+        }
+        let digest = self.projection_digest(library, &name, &columns, &initial, &definition.indexes, &handlers);
+        let indexes =
+            definition.indexes.into_iter().map(|index| index.into_iter().map(|c| c.text.into()).collect()).collect();
+        Some(Projection {
+            name: name.into(),
+            description: definition.description,
+            file,
+            columns,
+            initial,
+            indexes,
+            handlers,
+            digest,
+        })
+    }
+
+    pub(super) fn projection_digest(
+        &self,
+        library: &Library,
+        name: &str,
+        columns: &Fields,
+        initial: &Object,
+        indexes: &[Vec<Named>],
+        handlers: &HashMap<(Box<str>, Box<str>), Handler>,
+    ) -> Box<str> {
+        let mut digest = RulesDigest::default();
+        digest.text(name).fields(columns).value(&Value::Object(initial.clone())).functions(library.text());
+        for column in indexes.iter().flatten() {
+            digest.text(&column.text);
+        }
+        let sorted: BTreeMap<_, _> = handlers.iter().collect();
+        for ((aggregate, event), handler) in sorted {
+            digest.text(aggregate).text(event).script(&handler.key).script(&handler.script);
+            if let Some(fields) = self.names.events.get(&**aggregate).and_then(|events| events.get(&**event)) {
+                digest.fields(fields);
+            }
+        }
+        digest.finish()
+    }
+
+    pub(super) fn no_column(&mut self, column: &Named, columns: &Fields) {
+        let message = format!("there is no column `{}`", column.text);
+        self.unknown(
+            "unknown-column",
+            message,
+            &column.place,
+            &column.text,
+            columns.iter().map(|c| c.name.as_str()),
+            "the columns are",
+        );
+    }
+
+    /// `account.Opened` → its aggregate, event and fields.
+    pub(super) fn event_named(&mut self, named: &Named) -> Option<(String, String, Rc<Fields>)> {
+        let Some((aggregate, event)) = named.text.split_once('.') else {
+            self.problem("unknown-event", format!("`{}` names no event", named.text), &named.place)
+                .hints
+                .push("write the aggregate and the event: `account.Opened`".to_owned());
+            return None;
+        };
+        let Some(events) = self.names.events.get(aggregate).cloned() else {
+            if self.complete {
+                let known: Vec<String> = self.names.events.keys().cloned().collect();
+                let message = format!("there is no aggregate `{aggregate}`");
+                self.unknown(
+                    "unknown-aggregate",
+                    message,
+                    &named.place,
+                    aggregate,
+                    known.iter().map(String::as_str),
+                    "there is",
+                );
+            }
+            return None;
+        };
+        let Some(fields) = events.get(event) else {
+            let message = format!("`{aggregate}` has no event `{event}`");
+            self.unknown("unknown-event", message, &named.place, event, events.keys().map(String::as_str), "there is");
+            return None;
+        };
+        Some((aggregate.to_owned(), event.to_owned(), fields.clone()))
+    }
+}

@@ -1,0 +1,193 @@
+//! Scenarios: what they name exists, and their payloads fit.
+
+use super::{Checker, text_of};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::domain::definition::Named;
+use crate::domain::fields::Fields;
+use crate::domain::scenario::{Outcome, ScenarioDefinition, Step};
+use crate::domain::{Aggregate, Domains, Scenario, place_in, yaml};
+use crate::event::StreamName;
+use crate::json::Object;
+use std::collections::BTreeSet;
+
+impl Checker<'_> {
+    /// A scenario whose names exist and whose payloads fit; they are typed from here on.
+    pub(super) fn scenario(&mut self, domains: &Domains, mut definition: ScenarioDefinition) -> Option<Scenario> {
+        let before = self.problems.len();
+        for step in &mut definition.given {
+            self.step(domains, step, true);
+        }
+        for step in &mut definition.when {
+            self.step(domains, step, false);
+        }
+        let own = definition.stream()?.clone();
+        let aggregate = domains.aggregate(own.aggregate());
+        match &mut definition.then.outcome {
+            Some(Outcome::Events(events)) => {
+                for expected in events {
+                    let stream = expected.stream.as_ref().unwrap_or(&own);
+                    let Some(aggregate) = self.aggregate_of(domains, stream, &expected.name.place) else { continue };
+                    match aggregate.events.get(expected.name.text.as_str()) {
+                        Some(kind) => {
+                            let place = expected.name.place.clone();
+                            self.fit(
+                                &kind.fields,
+                                &mut expected.data,
+                                expected.written.as_ref(),
+                                &place,
+                                &expected.name.text,
+                            );
+                        }
+                        None => {
+                            let message = format!("`{}` has no event `{}`", aggregate.name, expected.name.text);
+                            self.unknown(
+                                "unknown-event",
+                                message,
+                                &expected.name.place,
+                                &expected.name.text,
+                                aggregate.events.keys().map(|k| &**k),
+                                "there is",
+                            );
+                        }
+                    }
+                }
+            }
+            Some(Outcome::Rejected(code)) => {
+                if let Some(aggregate) = aggregate {
+                    self.rejection_code(aggregate, code);
+                }
+            }
+            _ => {}
+        }
+        for (stream, fields, place) in &definition.then.state {
+            let stream = stream.as_ref().unwrap_or(&own);
+            let Some(aggregate) = self.aggregate_of(domains, stream, place) else { continue };
+            for field in fields.keys() {
+                if !aggregate.rules.fields.iter().any(|f| f.name == field.as_str()) {
+                    let message = format!("the state of `{}` has no field `{field}`", aggregate.name);
+                    self.unknown(
+                        "unknown-field",
+                        message,
+                        place,
+                        field,
+                        aggregate.rules.fields.iter().map(|f| f.name.as_str()),
+                        "it has",
+                    );
+                }
+            }
+        }
+        if self.problems[before..].iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let domain = aggregate.map(|a| domains.files[a.file].name.clone()).unwrap_or_default();
+        Some(Scenario { domain, definition })
+    }
+
+    pub(super) fn rejection_code(&mut self, aggregate: &Aggregate, code: &Named) {
+        let mut known: BTreeSet<&str> = aggregate.rules.invariants.iter().map(|(name, _)| &**name).collect();
+        for command in aggregate.commands.values() {
+            let facts = command.decide.facts();
+            known.extend(facts.calls_of("reject").filter_map(|call| text_of(call, 0)));
+            known.extend(facts.calls_of("require").filter_map(|call| text_of(call, 1)));
+            // Invariants of every touched stream are checked.
+            if facts.calls_of("emit_to").next().is_some() {
+                return;
+            }
+        }
+        if !known.contains(code.text.as_str()) {
+            let message = format!("no command of `{}` is rejected with `{}`", aggregate.name, code.text);
+            let known: Vec<&str> = known.into_iter().collect();
+            self.unknown("unknown-rejection", message, &code.place, &code.text, known, "the codes are");
+        }
+    }
+
+    pub(super) fn aggregate_of<'d>(
+        &mut self,
+        domains: &'d Domains,
+        stream: &StreamName,
+        place: &Place,
+    ) -> Option<&'d Aggregate> {
+        let found = domains.aggregate(stream.aggregate());
+        if found.is_none() {
+            let message = format!("there is no aggregate `{}`", stream.aggregate());
+            self.unknown(
+                "unknown-aggregate",
+                message,
+                place,
+                stream.aggregate(),
+                domains.aggregates.keys().map(|k| &**k),
+                "there is",
+            );
+        }
+        found
+    }
+
+    pub(super) fn step(&mut self, domains: &Domains, step: &mut Step, events_too: bool) {
+        let place = step.name.place.clone();
+        let Some(aggregate) = self.aggregate_of(domains, &step.stream, &place) else { return };
+        let name = step.name.text.clone();
+        if let Some(command) = aggregate.commands.get(name.as_str()) {
+            self.fit(&command.fields, &mut step.data, step.written.as_ref(), &place, &name);
+        } else if let Some(event) = aggregate.events.get(name.as_str()).filter(|_| events_too) {
+            self.fit(&event.fields, &mut step.data, step.written.as_ref(), &place, &name);
+        } else {
+            let is_event = aggregate.events.contains_key(name.as_str());
+            let commands = aggregate.commands.keys().map(|k| &**k);
+            if is_event {
+                self.unknown(
+                    "unknown-command",
+                    format!("`{name}` is an event, and `when` takes commands"),
+                    &place,
+                    &name,
+                    commands,
+                    "there is",
+                );
+            } else if events_too {
+                let known = commands.chain(aggregate.events.keys().map(|k| &**k));
+                self.unknown(
+                    "unknown-event",
+                    format!("`{}` has no event or command `{name}`", aggregate.name),
+                    &place,
+                    &name,
+                    known,
+                    "there is",
+                );
+            } else {
+                self.unknown(
+                    "unknown-command",
+                    format!("`{}` has no command `{name}`", aggregate.name),
+                    &place,
+                    &name,
+                    commands,
+                    "there is",
+                );
+            }
+        }
+    }
+
+    /// Types a payload in place, or says what is wrong with it, each thing at its place.
+    pub(super) fn fit(
+        &mut self,
+        fields: &Fields,
+        data: &mut Object,
+        written: Option<&yaml::Node>,
+        place: &Place,
+        name: &str,
+    ) {
+        match fields.accept(std::mem::take(data)) {
+            Ok(typed) => *data = typed,
+            Err(found) => {
+                for problem in found {
+                    let at = place_in(written, &problem.pointer, place);
+                    let field = problem.pointer.trim_start_matches('/');
+                    let message = if field.is_empty() || problem.message.contains(&format!("`{field}`")) {
+                        format!("`{name}`: {}", problem.message)
+                    } else {
+                        format!("`{name}`: `{field}`: {}", problem.message)
+                    };
+                    self.problem("payload", message, &at).hints.extend(problem.hint);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Scripts: that they compile, and that what they name is in scope.
+
+use super::{Checker, DECIDING, PROJECTING, Purpose};
+use crate::diagnostic;
+use crate::diagnostic::{Diagnostic, suggest};
+use crate::domain::definition;
+use crate::script::facts::{Call, Facts};
+use crate::script::{Host, Library, Script, ScriptText, functions};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+impl Checker<'_> {
+    /// Functions are pure helpers: they see only their parameters.
+    pub(super) fn library(&mut self, library: &Library) {
+        self.no_this(library.facts());
+        let known: BTreeSet<&str> = callable(library, &[]);
+        for call in &library.facts().calls {
+            self.call_exists(call, &known, "a function");
+        }
+        for (name, _) in library.functions() {
+            if is_ours(name) || DECIDING.contains(&name.as_str()) || PROJECTING.contains(&name.as_str()) {
+                let text = library.text();
+                let place = text.map(|t| t.token(t.text.find(&format!("fn {name}")).map_or(0, |n| n + 3)));
+                if let Some(place) = place {
+                    self.problem(
+                        "redefined",
+                        format!("`{name}` is a function already and cannot be defined again"),
+                        &place,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Compiles a script and checks what it names; `None` where it does not compile.
+    pub(super) fn script(
+        &mut self,
+        host: &Host,
+        library: &Rc<Library>,
+        text: ScriptText,
+        purpose: &Purpose<'_>,
+    ) -> Option<Script> {
+        let script = match host.compile(text, purpose.scope, library) {
+            Ok(script) => script,
+            Err(problem) => {
+                self.problems.push(in_scope_hint(problem, purpose.scope));
+                return None;
+            }
+        };
+        for (name, place) in &script.facts().declares {
+            self.problem("function", format!("the function `{name}` is declared within a script"), place)
+                .hints
+                .push("functions stand under `functions`, where every script of the file can call them".to_owned());
+        }
+        for (root, place) in script.facts().changed.iter().filter(|(root, _)| root != purpose.changes) {
+            let hint = match root.as_str() {
+                "state" if purpose.what == "a `decide`" => "a decision changes the state by what it emits",
+                _ => "copy it first: `let copy = …`",
+            };
+            self.problem("constant", format!("`{root}` cannot be changed in {}", purpose.what), place)
+                .hints
+                .push(hint.to_owned());
+        }
+        self.no_this(script.facts());
+        let known = callable(library, purpose.calls);
+        for call in &script.facts().calls {
+            self.call_exists(call, &known, purpose.what);
+        }
+        self.accesses(script.facts(), purpose);
+        Some(script)
+    }
+
+    pub(super) fn no_this(&mut self, facts: &Facts) {
+        for place in &facts.this {
+            self.problem("this", "`this` has no place in rules", place)
+                .hints
+                .push("name what you mean as a parameter".to_owned());
+        }
+    }
+
+    pub(super) fn call_exists(&mut self, call: &Call, known: &BTreeSet<&str>, what: &str) {
+        if known.contains(call.name.as_str()) {
+            return;
+        }
+        if DECIDING.contains(&call.name.as_str()) || PROJECTING.contains(&call.name.as_str()) {
+            let home = if PROJECTING.contains(&call.name.as_str()) { "a projection's handler" } else { "a `decide`" };
+            self.problem(
+                "not-in-scope",
+                format!("`{}` can only be called in {home}, not in {what}", call.name),
+                &call.place,
+            );
+            return;
+        }
+        let message = format!("there is no function `{}`", call.name);
+        let known: Vec<&str> = known.iter().copied().collect();
+        let near = suggest(&call.name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        self.problem("unknown-function", message, &call.place).hints.extend(near);
+    }
+
+    pub(super) fn accesses(&mut self, facts: &Facts, purpose: &Purpose<'_>) {
+        for access in &facts.accesses {
+            let Some((_, fields, owner)) = purpose.fields.iter().find(|(root, ..)| *root == access.root) else {
+                continue;
+            };
+            if fields.contains(&access.field.as_str()) {
+                continue;
+            }
+            let all = format!("{owner} has");
+            let message = format!("`{}` has no field `{}`", access.root, access.field);
+            self.unknown("unknown-field", message, &access.place, &access.field, fields.iter().copied(), &all);
+        }
+        if !purpose.what.contains("projection") {
+            for access in facts.accesses.iter().filter(|a| a.root == "meta" && a.field == "position") {
+                self.problem(
+                    "position",
+                    "`meta.position` is for projections: a state must not depend on where in the store its events lie",
+                    &access.place,
+                );
+            }
+        }
+    }
+}
+
+/// The functions a script may call.
+pub(super) fn callable<'a>(library: &'a Library, more: &'a [&'a str]) -> BTreeSet<&'a str> {
+    let ours = functions::PACKAGED.iter().chain(functions::OWN).chain(more).copied();
+    ours.chain(library.functions().iter().map(|(name, _)| name.as_str())).collect()
+}
+
+pub(super) fn is_ours(name: &str) -> bool {
+    functions::PACKAGED.contains(&name) || functions::OWN.contains(&name)
+}
+
+/// Adds what is in scope to a complaint that something is not.
+pub(super) fn in_scope_hint(problem: Diagnostic, scope: &[&str]) -> Diagnostic {
+    if problem.rule != "not-in-scope" {
+        return problem;
+    }
+    let word = problem.message.split('`').nth(1).unwrap_or_default().to_owned();
+    match diagnostic::suggest(&word, scope.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("in scope here: {}", definition::list(scope))),
+    }
+}

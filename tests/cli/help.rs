@@ -1,0 +1,101 @@
+//! `esctl --help`, and the help of every verb
+
+use crate::support::Folder;
+
+const VERBS: &[&str] = &["init", "check", "test", "send", "replay", "events", "streams", "project"];
+const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "show"];
+
+fn all_verbs() -> Vec<String> {
+    let below = PROJECT_VERBS.iter().map(|verb| format!("project {verb}"));
+    VERBS.iter().map(ToString::to_string).chain(below).collect()
+}
+
+#[test]
+fn the_help_lists_the_verbs_in_groups_and_nothing_else() {
+    let help = Folder::empty().esctl("--help").done();
+    let (list, _) = help.split_once("\n      --domain").unwrap();
+    let listed: Vec<_> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(listed, VERBS);
+    for group in ["\ndomain:\n", "\nstreams:\n", "\nread models:\n"] {
+        assert!(help.contains(group), "{help}");
+    }
+}
+
+#[test]
+fn help_is_the_same_short_and_long() {
+    let folder = Folder::empty();
+    for verb in all_verbs() {
+        assert_eq!(folder.esctl(&format!("{verb} --help")).done(), folder.esctl(&format!("{verb} -h")).done());
+    }
+}
+
+#[test]
+fn every_help_begins_with_a_sentence_and_ends_with_examples() {
+    for verb in all_verbs() {
+        let help = Folder::empty().esctl(&format!("{verb} --help")).done();
+        let first = help.lines().next().unwrap();
+        assert!(first.len() > 20 && !first.starts_with("usage"), "{verb}: {first}");
+        assert!(examples(&help).len() >= 2, "{verb} has fewer than two examples:\n{help}");
+    }
+}
+
+#[test]
+fn every_example_runs() {
+    for verb in all_verbs() {
+        let help = Folder::empty().esctl(&format!("{verb} --help")).done();
+        for example in examples(&help) {
+            // Each in a folder of its own: they are alternatives, not a story.
+            let folder = if verb == "init" { Folder::empty() } else { Folder::opened() };
+            if verb != "init" {
+                folder.esctl("send account/ada Deposit amount=10").done();
+            }
+            let outcome = folder.bash(&example);
+            assert!(outcome.exit == 0, "$ {example}\n{outcome}");
+        }
+    }
+}
+
+fn examples(help: &str) -> Vec<String> {
+    let Some((_, examples)) = help.split_once("\nexamples:\n") else {
+        return Vec::new();
+    };
+    examples.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn flags_of_every_verb_stand_before_it_or_after_it() {
+    let folder = Folder::bank();
+    let after = folder.esctl("check --domain domains/bank.yaml -o json --color never --store x.db");
+    let before = folder.esctl("--domain domains/bank.yaml -o json --color never --store x.db check");
+    assert_eq!(before, after);
+    folder.esctl("--domain domains project list --store x.db").exits(0);
+    folder.esctl("--domain a check --domain b").exits(2).says("in one place");
+}
+
+#[test]
+fn flags_come_from_the_environment_as_well() {
+    let folder = Folder::bank();
+    folder
+        .bash("mv domains rules && ESCTL_DOMAIN=rules ESCTL_STORE=s.db esctl send account/a Open owner=A currency=EUR")
+        .done();
+    assert_eq!(folder.listing(), ["rules", "s.db"]);
+}
+
+#[test]
+fn what_is_not_understood_exits_2() {
+    let folder = Folder::bank();
+    for line in ["", "sned", "send", "send account/ada", "check --nonsense", "-o xml check", "events --limit many"] {
+        let outcome = folder.esctl(line).exits(2);
+        assert!(outcome.stdout.is_empty() && !outcome.stderr.is_empty(), "{line}: {outcome}");
+    }
+    folder.esctl("sned -o json").exits(2).says(r#"{"error":{"kind":"usage","message":"#);
+}
+
+#[test]
+fn the_version_is_shown() {
+    assert_eq!(Folder::empty().esctl("--version").done(), format!("esctl {}\n", env!("CARGO_PKG_VERSION")));
+}

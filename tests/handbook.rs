@@ -1,0 +1,270 @@
+//! What is written runs: every block of the README and the docs, and the reference of commands is fresh.
+//!
+//! A block marked `console` holds commands after `$ ` (they go on after `> `) and, below each, exactly what it says,
+//! stdout and stderr as they come. `…` in an expected line stands for any text, a line of `…` alone for any lines.
+//! A block marked `sh` is run and must end with exit code 0. Other blocks are not run. All blocks of a document share
+//! one folder, which is empty at first, the folder they changed to, and the last exit code. A document whose blocks
+//! are marked `console repository` or `sh repository` gets a copy of the repository's `domains` in it. What a document
+//! takes for granted stands in a comment that readers do not see, `<!-- sh: esctl init -->`, and is run as well.
+
+use crate::support::{Folder, sources};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The verbs of the reference, in its order.
+const VERBS: &[&str] = &[
+    "init",
+    "check",
+    "test",
+    "send",
+    "replay",
+    "events",
+    "streams",
+    "project",
+    "project list",
+    "project status",
+    "project rebuild",
+    "project show",
+];
+
+#[test]
+fn the_reference_of_commands_is_fresh() {
+    let file = sources().join("docs/commands.md");
+    let fresh = reference();
+    if std::env::var_os("ESCTL_BLESS").is_some() {
+        fs::write(&file, &fresh).unwrap();
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == fresh, "docs/commands.md is stale: run the tests once with ESCTL_BLESS=1\n\n{fresh}");
+}
+
+fn reference() -> String {
+    let folder = Folder::empty();
+    let mut out = String::from("# Commands\n\nMade from the program's own help by `tests/handbook.rs`; do not edit.\n");
+    let mut section = |title: &str, arguments: &str| {
+        let help = folder.esctl(arguments).done();
+        let _ = write!(out, "\n## {title}\n\n```text\n{}\n```\n", help.trim_end());
+    };
+    section("esctl", "--help");
+    for verb in VERBS {
+        section(&format!("esctl {verb}"), &format!("{verb} --help"));
+    }
+    out
+}
+
+#[test]
+fn the_reference_knows_every_verb() {
+    let help = Folder::empty().esctl("--help").done();
+    let listed = |line: &&str| line.starts_with("  ") && line[2..].starts_with(|c: char| c.is_ascii_lowercase());
+    let (list, _) = help.split_once("\noptions:\n").unwrap();
+    for line in list.lines().filter(listed) {
+        let verb = line.split_whitespace().next().unwrap();
+        assert!(VERBS.contains(&verb), "`{verb}` is in the help but not in the reference");
+    }
+}
+
+#[test]
+fn every_block_of_the_handbook_runs() {
+    let documents = documents();
+    assert!(!documents.is_empty());
+    let mut wrong = String::new();
+    for document in &documents {
+        run_document(document, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut found = vec![sources().join("README.md")];
+    for folder in ["docs", "docs/decisions"] {
+        let Ok(entries) = fs::read_dir(sources().join(folder)) else {
+            continue;
+        };
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        found.extend(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")));
+    }
+    found.retain(|file| file.exists());
+    found
+}
+
+/// A block with its mark and the line it begins at.
+struct Block {
+    mark: String,
+    line: usize,
+    text: String,
+}
+
+fn blocks(document: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (line, text) in (1..).zip(document.lines()) {
+        match (&mut open, text.strip_prefix("```")) {
+            (None, Some(mark)) => open = Some(Block { mark: mark.trim().to_owned(), line, text: String::new() }),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(block), None) => {
+                block.text.push_str(text);
+                block.text.push('\n');
+            }
+            (None, None) => {
+                if let Some(text) = text.strip_prefix("<!-- sh: ").and_then(|text| text.strip_suffix(" -->")) {
+                    blocks.push(Block { mark: "sh".to_owned(), line, text: text.to_owned() });
+                }
+            }
+        }
+    }
+    blocks
+}
+
+fn run_document(document: &Path, wrong: &mut String) {
+    let text = fs::read_to_string(document).unwrap();
+    let mut shell = Shell::new();
+    for block in blocks(&text) {
+        let place = format!("{}:{}", document.strip_prefix(sources()).unwrap().display(), block.line);
+        let (kind, surroundings) = block.mark.split_once(' ').unwrap_or((&block.mark, ""));
+        if surroundings == "repository" {
+            shell.bring_domains();
+        }
+        match kind {
+            "sh" => {
+                let said = shell.run(&block.text);
+                if shell.exit != 0 {
+                    let _ = writeln!(wrong, "{place}: exit code {}\n{said}", shell.exit);
+                }
+            }
+            "console" => {
+                for (command, expected) in commands(&block.text) {
+                    let said = shell.run(&command);
+                    if !fits(&expected, &said) {
+                        let _ = writeln!(wrong, "{place}: $ {command}\nexpected:\n{expected}\ncame:\n{said}");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The commands of a block, each with what it is to say.
+fn commands(block: &str) -> Vec<(String, String)> {
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for line in block.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            commands.push((command.to_owned(), String::new()));
+        } else if let Some((command, expected)) = commands.last_mut() {
+            match line.strip_prefix("> ") {
+                Some(more) if expected.is_empty() => {
+                    command.push('\n');
+                    command.push_str(more);
+                }
+                _ => {
+                    expected.push_str(line);
+                    expected.push('\n');
+                }
+            }
+        } else {
+            panic!("a console block begins with `$ `, not with: {line}");
+        }
+    }
+    commands
+}
+
+/// A folder in which commands follow each other: each begins where the one before ended.
+struct Shell {
+    folder: Folder,
+    /// Where the commands keep the folder they are in, outside of it.
+    aside: Folder,
+    exit: i32,
+}
+
+impl Shell {
+    fn new() -> Self {
+        let shell = Self { folder: Folder::empty(), aside: Folder::empty(), exit: 0 };
+        shell.aside.write("pwd", shell.folder.path().to_str().unwrap());
+        shell
+    }
+
+    fn bring_domains(&self) {
+        let from = sources().join("domains");
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let name = format!("domains/{}", entry.file_name().to_str().unwrap());
+            self.folder.write(&name, fs::read(entry.path()).unwrap());
+        }
+    }
+
+    /// What a command says on stdout and stderr, as it comes.
+    fn run(&mut self, command: &str) -> String {
+        let pwd = self.aside.file("pwd");
+        let script = format!(
+            "exec 2>&1\ncd \"$(cat '{pwd}')\"\ntrap 'code=$?; pwd > \"{pwd}\"; exit $code' EXIT\n(exit {})\n{command}\n",
+            self.exit,
+            pwd = pwd.display(),
+        );
+        let mut bash = Command::new("bash");
+        bash.arg("-c").arg(script);
+        self.folder.surround(&mut bash);
+        let output = bash.stdin(std::process::Stdio::null()).output().unwrap();
+        self.exit = output.status.code().unwrap_or(-1);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// Whether what was said is what is written, `…` standing for anything.
+fn fits(expected: &str, said: &str) -> bool {
+    let expected: Vec<_> = expected.trim_end().lines().map(str::trim_end).collect();
+    let said: Vec<_> = said.trim_end().lines().map(str::trim_end).collect();
+    lines_fit(&expected, &said)
+}
+
+fn lines_fit(expected: &[&str], said: &[&str]) -> bool {
+    match expected.split_first() {
+        None => said.is_empty(),
+        Some((&"…", rest)) => (0..=said.len()).any(|skipped| lines_fit(rest, &said[skipped..])),
+        Some((line, rest)) => {
+            said.split_first().is_some_and(|(first, more)| line_fits(line, first) && lines_fit(rest, more))
+        }
+    }
+}
+
+fn line_fits(expected: &str, said: &str) -> bool {
+    let mut parts = expected.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = said.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<_> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn an_ellipsis_stands_for_anything() {
+    assert!(fits("a … c\n…\nz\n", "a b c\n1\n2\nz\n"));
+    assert!(fits("", ""));
+    assert!(fits("…", "anything\nat all\n"));
+    assert!(!fits("a\n", "a\nb\n"));
+    assert!(!fits("a…b…c", "a c b"));
+}
+
+#[test]
+fn a_console_block_is_commands_and_what_they_say() {
+    let block = "$ echo a \\\n> b\na b\n\nc\n$ true\n";
+    let expected = [("echo a \\\nb".to_owned(), "a b\n\nc\n".to_owned()), ("true".to_owned(), String::new())];
+    assert_eq!(commands(block), expected);
+}
+
+#[test]
+fn commands_follow_each_other() {
+    let mut shell = Shell::new();
+    assert_eq!(shell.run("mkdir sub && cd sub"), "");
+    assert_eq!(shell.run("basename \"$PWD\"; exit 3"), "sub\n");
+    assert_eq!(shell.run("echo $?"), "3\n");
+}
