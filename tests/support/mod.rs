@@ -37,6 +37,11 @@ pub fn sources() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Says loudly that a test could not be run: past the test runner, which would swallow it.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 impl Folder {
     /// With nothing in it.
     pub fn empty() -> Self {
