@@ -205,6 +205,7 @@ impl Shell {
         let mut bash = Command::new("bash");
         bash.arg("-c").arg(script);
         self.folder.surround(&mut bash);
+        bash.env("ESCTL_SOURCE", sources());
         let output = bash.stdin(std::process::Stdio::null()).output().unwrap();
         self.exit = output.status.code().unwrap_or(-1);
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -168,6 +168,8 @@ impl Lines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Came {
     Accepted,
+    /// Accepted and stored before.
+    Before,
     Rejected,
     Error,
 }
@@ -182,6 +184,8 @@ struct Held {
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     accepted: u64,
+    /// Those of them that were stored before.
+    duplicates: u64,
     rejected: u64,
     errors: u64,
 }
@@ -191,11 +195,15 @@ impl Counts {
     fn words(self) -> String {
         let all = text::count(self.accepted + self.rejected + self.errors, "command");
         let (accepted, rejected) = (text::thousands(self.accepted), text::thousands(self.rejected));
+        let before = match self.duplicates {
+            0 => String::new(),
+            number => format!(" ({} of them stored before)", text::thousands(number)),
+        };
         let errors = match self.errors {
             0 => String::new(),
             number => format!(", {}", text::count(number, "error")),
         };
-        format!("{all}: {accepted} accepted, {rejected} rejected{errors}")
+        format!("{all}: {accepted} accepted{before}, {rejected} rejected{errors}")
     }
 }
 
@@ -270,6 +278,7 @@ impl Run<'_> {
         answer.line = Some(line);
         let record = wire::line(&answer).map_err(Failure::output)?;
         let came = match sent {
+            Sent::Accepted(receipt) if receipt.duplicate => Came::Before,
             Sent::Accepted(_) => Came::Accepted,
             Sent::Rejected(_) => Came::Rejected,
         };
@@ -376,6 +385,10 @@ impl Run<'_> {
         for held in &self.group {
             match held.came {
                 Came::Accepted => self.counts.accepted += 1,
+                Came::Before => {
+                    self.counts.accepted += 1;
+                    self.counts.duplicates += 1;
+                }
                 Came::Rejected => {
                     self.counts.rejected += 1;
                     self.worst = self.worst.max(Exit::No);
@@ -438,9 +451,9 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        let counts = Counts { accepted: 190_012, rejected: 9_988, errors: 0 };
+        let counts = Counts { accepted: 190_012, duplicates: 0, rejected: 9_988, errors: 0 };
         assert_eq!(counts.words(), "200,000 commands: 190,012 accepted, 9,988 rejected");
-        let counts = Counts { accepted: 0, rejected: 0, errors: 1 };
+        let counts = Counts { accepted: 0, duplicates: 0, rejected: 0, errors: 1 };
         assert_eq!(counts.words(), "1 command: 0 accepted, 0 rejected, 1 error");
     }
 }

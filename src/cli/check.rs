@@ -35,7 +35,10 @@ pub fn run(args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
     let sources = sources::read(&context.globals.domain)?;
     let opinions = sources.second_opinions();
     let (domains, mut problems) = sources.load();
-    problems.extend(opinions);
+    // Beside an error they are noise.
+    if !problems.iter().any(Diagnostic::is_error) {
+        problems.extend(opinions);
+    }
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;
     match context.out.format {

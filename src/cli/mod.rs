@@ -83,7 +83,7 @@ enum Verb {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = with_help_last(std::env::args_os().collect());
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error, &arguments).into(),
@@ -109,6 +109,15 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
     }?;
     context.out.flush().map_err(Failure::output)?;
     Ok(exit)
+}
+
+/// `esctl help VERB` is what people type: it means `esctl VERB --help`.
+fn with_help_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|first| first == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {

@@ -11,8 +11,8 @@ const EXAMPLES: &str = "examples:\n  esctl replay account/ada\n  esctl replay ac
 
 /// show what a stream's events add up to: its state, now or at any moment before
 ///
-/// Reads and stores nothing. `--at` takes a version (`7`), a position (`@120`) or a time (`2026-01-31T12:00:00Z`,
-/// or a date).
+/// Reads and stores nothing. `--at` takes a version (`7`), a position (`@120`) or a time (`2026-01-31T12:00:00Z`; a
+/// date alone is its first instant in UTC).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReplayArgs {

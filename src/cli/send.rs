@@ -21,7 +21,8 @@ examples:
 /// Prints a receipt once the events are safely stored, or the rejection, which stores nothing and exits 1. A value is
 /// read by its field's declared type. With `--batch`, commands are read as one JSON object a line, with the keys
 /// `stream`, `command`, `data`, `id`, `expect`, `time`, `actor`, `meta`, `correlation` and `causation`, of which only
-/// the first two are required; receipts are written in the same order, one a line.
+/// the first two are required; receipts are written in the same order, one a line. A rejection leaves its `id` free:
+/// sent again, the command is decided anew.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SendArgs {

@@ -277,7 +277,7 @@ impl Reader<'_> {
         match &node.content {
             Content::Scalar(scalar) if !node.is_null() => {
                 let comment = scalar.comment.clone().filter(|_| scalar.style == Style::Plain);
-                Some(ScriptText { text: scalar.text.clone(), place: node.place.clone(), comment })
+                Some(ScriptText { text: scalar.text.clone(), place: node.place.clone(), key: key.to_owned(), comment })
             }
             Content::Scalar(_) => {
                 self.hinted("script-shape", format!("`{key}` has no script"), &node.place, as_block("…"));

@@ -192,6 +192,7 @@ impl Host {
             event_meta: case.event_meta,
             nested: 0,
         }));
+        let notes = self.notes.borrow().len();
         let result = self.run(script, &mut scope);
         drop(scope);
         let Some(mut session) = self.desk.session.take() else {
@@ -203,6 +204,8 @@ impl Host {
         }
         let given_back = |session: &mut Session| session.events.is_empty().then(|| State(session.open[0].take()));
         if let Some(stream) = session.needs.take() {
+            // It will be run again and say the same.
+            self.notes.borrow_mut().truncate(notes);
             let state = given_back(&mut session);
             return Ok(Decided::Needs(stream, state));
         }

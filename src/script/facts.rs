@@ -3,7 +3,8 @@
 use super::functions;
 use super::text::ScriptText;
 use crate::diagnostic::Place;
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
+use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
 /// Every name that is in scope in some script: none of them can be hidden by a `let`.
@@ -71,6 +72,10 @@ pub struct Facts {
     pub changed: Vec<(String, Place)>,
     /// Where `this` is used: what it is bound to could be changed unseen.
     pub this: Vec<Place>,
+    /// Variables that the script declares, with the place of the name.
+    pub variables: Vec<(String, Place)>,
+    /// Numbers that do not fit: the engine would round them silently.
+    pub inexact: Vec<Place>,
     /// Functions declared where none may be: within a script.
     pub declares: Vec<(String, Place)>,
 }
@@ -141,7 +146,30 @@ impl Reading<'_> {
                 self.change(&assignment.1.lhs);
             }
             Stmt::FnCall(call, position) => self.call(call, None, *position),
+            Stmt::Var(declaration, ..) => self.variable(&declaration.0),
+            Stmt::For(parts, _) => {
+                self.variable(&parts.0);
+                if let Some(counter) = &parts.1 {
+                    self.variable(counter);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn variable(&mut self, name: &Ident) {
+        let place = self.place(name.pos);
+        self.facts.variables.push((name.name.to_string(), place));
+    }
+
+    /// A decimal literal whose digits do not all fit.
+    fn literal(&mut self, position: Position) {
+        let start = self.text.offset_of(position);
+        let rest = &self.text.text[start..];
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '_'))).unwrap_or(rest.len());
+        let digits = rest[..end].trim_end_matches('.').replace('_', "");
+        if digits.starts_with(|c: char| c.is_ascii_digit()) && Decimal::from_str_exact(&digits).is_err() {
+            self.facts.inexact.push(self.text.stretch(start, start + end));
         }
     }
 
@@ -154,6 +182,7 @@ impl Reading<'_> {
                 }
             }
             Expr::FnCall(call, position) => self.call(call, None, *position),
+            Expr::DynamicConstant(value, position) if value.is_decimal() => self.literal(*position),
             Expr::Dot(pair, ..) => {
                 self.access(expression);
                 if let Expr::MethodCall(call, position) = first(&pair.rhs) {

@@ -92,7 +92,8 @@ pub(super) fn while_compiling(text: &ScriptText, error: &rhai::ParseError) -> Di
         Some(comment) => {
             let line = comment.source.text.get(text.place.start..comment.end).unwrap_or_default();
             diagnostic.hint(format!(
-                "YAML takes ` #` for the beginning of a comment; write the script as a block:\n  …: |\n    {line}"
+                "YAML takes ` #` for the beginning of a comment; write the script as a block:\n  {}: |\n    {line}",
+                text.key
             ))
         }
         None => diagnostic,
@@ -109,11 +110,6 @@ fn what_does_not_compile(text: &ScriptText, error: &rhai::ParseError) -> Diagnos
         ParseErrorType::UnexpectedEOF => diagnostic("the script ends too early".to_owned()),
         ParseErrorType::MissingToken(token, why) if token == ";" => diagnostic(format!("a `;` is missing here, {why}")),
         ParseErrorType::MissingToken(token, why) => diagnostic(format!("`{token}` is expected here, {why}")),
-        ParseErrorType::ForbiddenVariable(name) => {
-            Diagnostic::error("shadowing", format!("`{name}` is already in scope and cannot be declared again"))
-                .at(place)
-                .hint("give the variable another name")
-        }
         ParseErrorType::Reserved(name) | ParseErrorType::BadInput(rhai::LexError::ImproperSymbol(name, _))
             if name.chars().all(|c| c.is_alphanumeric() || c == '_') =>
         {

@@ -20,21 +20,20 @@ pub const PACKAGED: &[&str] = &[
     "to_hex", "to_octal", "to_binary", "append", "bytes", "chars", "clear", "contains", "crop",
     "ends_with", "get", "index_of", "is_empty", "len", "make_lower", "make_upper", "pad", "pop",
     "remove", "replace", "set", "split", "split_rev", "starts_with", "sub_string", "to_chars", "to_lower",
-    "to_upper", "trim", "truncate", "all", "chop", "concat", "dedup", "drain", "extract",
-    "filter", "find", "find_map", "for_each", "insert", "map", "order", "order_by", "order_desc",
-    "push", "reduce", "reduce_rev", "retain", "reverse", "shift", "some", "sort", "sort_by",
-    "sort_desc", "splice", "zip", "fill_with", "keys", "merge", "mixin", "values", "range",
-    "start", "end", "is_exclusive", "is_inclusive", "type_of", "print", "debug", "call", "is_shared",
-    "is_def_var", "is_def_fn", "curry", "name",
+    "to_upper", "trim", "truncate", "all", "chop", "dedup", "drain", "extract", "filter",
+    "find", "find_map", "insert", "map", "order", "order_by", "order_desc", "push",
+    "reduce", "reduce_rev", "retain", "reverse", "shift", "some", "sort", "sort_by", "sort_desc",
+    "splice", "zip", "fill_with", "keys", "mixin", "values", "range", "start", "end",
+    "is_exclusive", "is_inclusive", "print", "debug", "call", "is_shared", "is_def_var", "is_def_fn", "curry",
+    "name",
 ];
 
 /// Those of them that change what they are called on.
 #[rustfmt::skip]
 pub const CHANGING: &[&str] = &[
     "append", "clear", "crop", "make_lower", "make_upper", "pad", "pop", "remove", "replace",
-    "set", "trim", "truncate", "chop", "dedup", "drain", "insert", "order", "order_by",
-    "order_desc", "push", "retain", "reverse", "shift", "sort", "sort_by", "sort_desc", "splice",
-    "fill_with", "merge", "mixin", "for_each",
+    "set", "trim", "truncate", "chop", "dedup", "drain", "insert", "push", "retain",
+    "reverse", "shift", "sort", "sort_by", "sort_desc", "splice", "fill_with", "mixin",
 ];
 
 /// Names of our own functions that every script may call.

@@ -1,6 +1,6 @@
 //! The one configured engine: what is in the room, and what bounds it.
 
-use super::facts::{self, Facts};
+use super::facts::Facts;
 use super::fault::{self, Fault};
 use super::text::ScriptText;
 use super::{decide, functions, memory, operators};
@@ -107,7 +107,7 @@ pub struct Note {
 pub struct Host {
     pub(super) engine: Engine,
     pub(super) desk: Rc<decide::Desk>,
-    notes: Rc<RefCell<Vec<Note>>>,
+    pub(super) notes: Rc<RefCell<Vec<Note>>>,
     /// What the thread held when the outermost script began.
     floor: Rc<Cell<Option<isize>>>,
 }
@@ -155,11 +155,6 @@ impl Host {
             .set_max_functions(Limits::VARIABLES)
             .disable_symbol("eval")
             .disable_symbol("Fn");
-        // Names in scope must not be hidden by a `let`: what a script reads as `state` is the state.
-        #[allow(deprecated)] // not deprecated, says Rhai: its way to mark what may still change
-        engine.on_def_var(|_, info, _| {
-            Ok(!(info.will_shadow_other_variables() && facts::IN_SCOPE.contains(&info.name())))
-        });
         let floor = Rc::new(Cell::new(None::<isize>));
         let watched = floor.clone();
         engine.on_progress(move |_| match watched.get() {

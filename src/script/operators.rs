@@ -45,7 +45,8 @@ fn divide(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     if b.is_zero() {
         return Stop::failed(format!("division by zero: {a} / {b}"));
     }
-    a.checked_div(b).map_or_else(|| does_not_fit(a, "/", b), Ok)
+    // Which zeros a quotient ends with says nothing: none are kept.
+    a.checked_div(b).map_or_else(|| does_not_fit(a, "/", b), |quotient| Ok(quotient.normalize()))
 }
 
 fn remainder(a: Decimal, b: Decimal) -> Outcome<Decimal> {
@@ -128,7 +129,11 @@ macro_rules! comparison {
             .register_fn($operator, |a: &str, b: char| a $compare &*b.to_string())
             .register_fn($operator, |a: Dynamic, b: Dynamic| -> Outcome<bool> {
                 let (left, right) = (type_name(a.type_name()).to_owned(), type_name(b.type_name()).to_owned());
-                let named = |kind: &str| match kind { "()" => "nothing (`()`)".to_owned(), other => format!("a value of type {other}") };
+                let named = |kind: &str| match kind {
+                    "()" => "nothing (`()`)".to_owned(),
+                    "integer" => "an integer".to_owned(),
+                    other => format!("a {other}"),
+                };
                 Stop::failed(format!("`{}` cannot compare {} with {}", $operator, named(&left), named(&right)))
             });
     };

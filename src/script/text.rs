@@ -9,6 +9,8 @@ pub struct ScriptText {
     pub text: String,
     /// The whole scalar in the file, without the `|` of a block, with the quotes of a quoted one.
     pub place: Place,
+    /// What it is written under: `fold`, `decide`, the name of an invariant.
+    pub key: String,
     /// What follows on the line of a plain scalar after ` #`: YAML takes it for a comment, the author perhaps not.
     pub comment: Option<Place>,
 }

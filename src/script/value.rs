@@ -105,7 +105,7 @@ fn to_value_at(value: &Dynamic, depth: usize) -> Result<Value, NoData> {
     Err(NoData::Kind(match value.type_name() {
         "Fn" => "a function".to_owned(),
         other if other.contains("Range") => "a range".to_owned(),
-        other => format!("a value of type {other}"),
+        other => format!("a value of type {}", other.rsplit("::").next().unwrap_or(other)),
     }))
 }
 

@@ -253,9 +253,13 @@ impl Workbench {
         let command = command_of(aggregate, &request.command)?;
         let data = command.fields.accept(request.data).map_err(|problems| {
             let mut misfit = Misfit::new(format!("the payload of `{}` does not fit", request.command));
+            let several = problems.len() > 1;
             for problem in problems {
+                let named = |hint| {
+                    if several { format!("`{}`: {hint}", problem.pointer.trim_start_matches('/')) } else { hint }
+                };
+                misfit.hints.extend(problem.hint.map(named));
                 misfit.details.push((problem.pointer, problem.message));
-                misfit.hints.extend(problem.hint);
             }
             misfit
         })?;

@@ -12,6 +12,7 @@ use std::rc::Rc;
 impl Checker<'_> {
     /// Functions are pure helpers: they see only their parameters.
     pub(super) fn library(&mut self, library: &Library) {
+        self.inexact(library.facts());
         self.no_this(library.facts());
         let known: BTreeSet<&str> = callable(library, &[]);
         for call in &library.facts().calls {
@@ -61,6 +62,13 @@ impl Checker<'_> {
                 .hints
                 .push(hint.to_owned());
         }
+        for (name, place) in script.facts().variables.iter().filter(|(name, _)| purpose.scope.contains(&name.as_str()))
+        {
+            self.problem("shadowing", format!("`{name}` is already in scope and cannot be declared again"), place)
+                .hints
+                .push("give the variable another name".to_owned());
+        }
+        self.inexact(script.facts());
         self.no_this(script.facts());
         let known = callable(library, purpose.calls);
         for call in &script.facts().calls {
@@ -68,6 +76,12 @@ impl Checker<'_> {
         }
         self.accesses(script.facts(), purpose);
         Some(script)
+    }
+
+    fn inexact(&mut self, facts: &Facts) {
+        for place in &facts.inexact {
+            self.problem("inexact", "this number has more digits than can be kept exactly: 28 in all", place);
+        }
     }
 
     pub(super) fn no_this(&mut self, facts: &Facts) {
