@@ -123,7 +123,7 @@ impl Open {
         Self {
             stream,
             rules,
-            state: thaw(state.0).into_read_only().into_shared(),
+            state: protected(state),
             version: Dynamic::from(signed(version.0)).into_read_only().into_shared(),
             at: version.0,
             touched: false,
@@ -151,12 +151,16 @@ impl Open {
     }
 }
 
-/// A value that can be changed again, whatever it was before.
-fn thaw(value: Dynamic) -> Dynamic {
-    match value.try_cast::<Map>() {
-        Some(map) => Dynamic::from_map(map),
-        None => Dynamic::from_map(Map::new()),
+/// A cell that scripts see as a constant and that a fold can still change.
+///
+/// The mark is put on an empty map, which the state then moves into: marking the state itself would walk through all
+/// of it, at every decision. What is inside is guarded by `check`, which refuses to change it.
+fn protected(state: State) -> Dynamic {
+    let mut cell = Dynamic::from_map(Map::new()).into_read_only().into_shared();
+    if let (Some(mut map), Some(state)) = (cell.write_lock::<Map>(), state.0.try_cast::<Map>()) {
+        *map = state;
     }
+    cell
 }
 
 impl Host {

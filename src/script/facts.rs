@@ -238,6 +238,13 @@ impl Reading<'_> {
         if call.op_token.is_some() {
             return;
         }
+        // `clear(state)` changes its first argument as `state.clear()` does.
+        if receiver.is_none()
+            && functions::CHANGING.contains(&call.name.as_str())
+            && let Some(first) = call.args.first()
+        {
+            self.change(first);
+        }
         let arguments = receiver.into_iter().chain(&call.args).map(|argument| self.argument(argument)).collect();
         let place = self.place(position);
         self.facts.calls.push(Call { name: call.name.to_string(), arguments, place });

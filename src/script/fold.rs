@@ -203,7 +203,11 @@ impl Host {
 
 fn fold_scope(state: Dynamic, event: Dynamic, meta: Dynamic, version: u64) -> Scope<'static> {
     let mut scope = Scope::new();
-    scope.push_dynamic("state", state);
+    // Pushing the state itself would walk through all of it, at every event; moved into its place it stays as it is.
+    scope.push_dynamic("state", Dynamic::UNIT);
+    if let Some(place) = scope.get_mut("state") {
+        *place = state;
+    }
     scope.push_constant_dynamic("event", event);
     scope.push_constant_dynamic("meta", meta);
     scope.push_constant_dynamic("version", Dynamic::from(signed(version)));
