@@ -4,9 +4,11 @@ use esctl::diagnostic::{self, Source};
 use esctl::domain::Domains;
 use esctl::event::{StreamName, Time};
 use esctl::json::{self, Object, Value};
+use esctl::script::functions;
 use esctl::store::memory::MemoryStore;
 use esctl::workbench::send::{Now, Request, Sent};
 use esctl::workbench::{Error, Workbench};
+use std::fmt::Write;
 use std::rc::Rc;
 
 /// A domain of one aggregate `thing` with one event and one command, whose scripts are given.
@@ -366,4 +368,69 @@ fn functions_on_dates_are_pure() {
         "accepted v1: Done {\"n\":[29,\"2024-03-01\",\"2026-02-28\",\"2026-01-31T12:01:30Z\",true,\"2026-01-31\",0,6]}"
     );
     assert!(decide("days_between(\"x\", \"2026-01-31\");").contains("`x` is neither a date"));
+}
+
+/// Of all functions that change what they are called on `check` must know: they are tried.
+#[test]
+fn the_list_of_functions_that_change_their_receiver_is_complete() {
+    const RECEIVERS: &[&str] = &["[3, 1, 1, 4]", "#{ a: 1 }", "\" aBc \""];
+    const ARGUMENTS: &[&str] = &[
+        "",
+        "1",
+        "5",
+        "\"a\"",
+        "|x| true",
+        "|x| false",
+        "|x, y| 1",
+        "[1]",
+        "#{ b: 1 }",
+        "0..1",
+        "1, 1",
+        "\"a\", 1",
+        "\"a\", \"b\"",
+        "0, 1, [7]",
+        "9, 1",
+        "9, \"x\"",
+        "|x, y| y - x",
+    ];
+    let changed_by = |name: &str| {
+        let mut script = String::new();
+        for receiver in RECEIVERS {
+            for arguments in ARGUMENTS {
+                let _ = writeln!(
+                    script,
+                    "try {{ let a = {receiver}; let b = {receiver}; a.{name}({arguments}); if a != b {{ print(\"changed\"); }} }} catch {{ }}"
+                );
+            }
+        }
+        let text = domain("{ n: 1 }", "state.n = event.n", &script);
+        // Words such as `print` are no methods, and do not compile as such.
+        let (domains, _) = Domains::load(&[Source::new("test.yaml", text)]);
+        domains.map(|domains| {
+            let mut world =
+                World { workbench: Workbench::new(Rc::new(domains), Box::new(MemoryStore::new("test"))), sent: 0 };
+            let _ = world.send("thing/1", "{}");
+            !world.workbench.domains.take_notes().is_empty()
+        })
+    };
+    let names = || functions::PACKAGED.iter().chain(functions::OWN);
+    let tried = names().filter(|name| changed_by(name).is_some()).count();
+    assert!(tried > 60, "only {tried} were tried");
+    let (listed, others): (Vec<&str>, Vec<&str>) = names().partition(|name| functions::CHANGING.contains(name));
+    let missing: Vec<_> = others.into_iter().filter(|name| changed_by(name) == Some(true)).collect();
+    assert!(missing.is_empty(), "they change what they are called on: {missing:?}");
+    let harmless: Vec<_> = listed.into_iter().filter(|name| changed_by(name) != Some(true)).collect();
+    assert!(harmless.is_empty(), "they change nothing that was tried: {harmless:?}");
+}
+
+#[test]
+fn payloads_can_be_looked_through() {
+    let script = "let names = command.n.map(|line| line.name); let dear = command.n.filter(|line| line.price > 1);\n\
+                  emit(\"Done\", #{ n: [names, dear.len(), command.n.order_by(|a, b| a.price - b.price)[0].name, state.list.map(|x| x + 1)] });";
+    let text = domain("{ n: 1, list: [1, 2] }", "state.n = event.n[0].filter(|name| name != \"b\")", script)
+        .replace("n?: any", "n: any");
+    let mut world = World::new(&text);
+    let sent = said(world.send("thing/1", "{\"n\":[{\"name\":\"b\",\"price\":2},{\"name\":\"a\",\"price\":1}]}"));
+    assert_eq!(sent, "accepted v1: Done {\"n\":[[\"b\",\"a\"],1,\"a\",[2,3]]}");
+    assert_eq!(world.state("thing/1"), "{\"n\":[\"a\"],\"list\":[1,2]}");
 }

@@ -180,9 +180,9 @@ impl Host {
         }
         let mut scope = Scope::new();
         scope.push_constant_dynamic("state", open[0].state.clone());
-        scope.push_constant_dynamic("command", case.command.0);
+        scope.push_dynamic("command", case.command.0);
         let meta = if script.facts().reads_root("meta") { (case.meta)().0 } else { Dynamic::UNIT };
-        scope.push_constant_dynamic("meta", meta);
+        scope.push_dynamic("meta", meta);
         scope.push_constant_dynamic("version", open[0].version.clone());
         self.desk.session.replace(Some(Session {
             rules: rules.clone(),

@@ -208,8 +208,10 @@ fn fold_scope(state: Dynamic, event: Dynamic, meta: Dynamic, version: u64) -> Sc
     if let Some(place) = scope.get_mut("state") {
         *place = state;
     }
-    scope.push_constant_dynamic("event", event);
-    scope.push_constant_dynamic("meta", meta);
+    // Copies of the script's own: a constant cannot even be looked through with `map` or `filter`, and that they are
+    // not changed is seen to by `check`.
+    scope.push_dynamic("event", event);
+    scope.push_dynamic("meta", meta);
     scope.push_constant_dynamic("version", Dynamic::from(signed(version)));
     scope
 }

@@ -221,6 +221,10 @@ fn growing(engine: &mut Engine) {
             }
             Ok(text.split(delimiter).map(|part| Dynamic::from(part.to_owned())).collect())
         })
+        // Rhai's own would change the list, under a name that is harmless for texts.
+        .register_fn("split", |_: &mut Array, _: i64| -> Outcome<Array> {
+            Stop::failed("`split` is for texts; `extract(start, length)` takes a part of a list")
+        })
         .register_fn("to_chars", |text: &str| -> Outcome<Array> {
             if text.len() > MAX_GROWTH / 16 {
                 return too_large("to_chars");

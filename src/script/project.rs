@@ -40,8 +40,8 @@ impl Host {
     /// The keys of the rows that an event belongs to: none where the script gives `()`.
     pub fn keys(&self, script: &Script, projected: &Projected) -> Result<Vec<Value>, Fault> {
         let mut scope = Scope::new();
-        scope.push_constant_dynamic("event", projected.event.clone());
-        scope.push_constant_dynamic("meta", projected.meta.clone());
+        scope.push_dynamic("event", projected.event.clone());
+        scope.push_dynamic("meta", projected.meta.clone());
         let answer = self.run(script, &mut scope)?.flatten();
         let whole = || script.text().whole();
         let keys = match value::to_value(&answer) {
@@ -67,8 +67,8 @@ impl Host {
     ) -> Result<Handled, Fault> {
         let mut scope = Scope::new();
         scope.push_dynamic("row", Dynamic::from_map(value::from_object(row)));
-        scope.push_constant_dynamic("event", projected.event.clone());
-        scope.push_constant_dynamic("meta", projected.meta.clone());
+        scope.push_dynamic("event", projected.event.clone());
+        scope.push_dynamic("meta", projected.meta.clone());
         scope.push_constant_dynamic("key", value::from_value(key.clone()));
         scope.push_constant_dynamic("exists", exists.into());
         self.desk.begin_row();
