@@ -27,6 +27,9 @@ const VERBS: &[&str] = &[
     "project status",
     "project rebuild",
     "project show",
+    "export",
+    "import",
+    "backup",
 ];
 
 #[test]

@@ -12,9 +12,10 @@ use esctl::store::memory::MemoryStore;
 use esctl::store::sqlite::{Access, Options, SqliteStore};
 use esctl::store::{Store, StoreError};
 use esctl::workbench::Workbench;
+use esctl::workbench::export::Header;
 use esctl::workbench::send::Now;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use uuid::{Builder, Timestamp, Uuid};
 
@@ -150,6 +151,25 @@ impl Context {
             Err(StoreError::Missing(_)) if purpose == Purpose::Suppose => Ok(Box::new(MemoryStore::new(fresh))),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The store that an export goes into: where there is none, one is made that takes over the exported one's id,
+    /// since that is part of every hash. What does not begin at the beginning makes none.
+    pub fn store_of(&self, export: &Header) -> Result<SqliteStore, Failure> {
+        let access = if export.after == Position(0) { Access::Create(export.store.clone()) } else { Access::Write };
+        SqliteStore::open(&self.globals.store, Options::new(access)).map_err(|error| match error {
+            StoreError::Missing(words) => {
+                let kind = Kind::Conflict;
+                Failure::new(kind, format!("{words}, and the export begins after position {}", export.after))
+                    .hint("import what comes before it first, or export all of it, without `--after`")
+            }
+            error => error.into(),
+        })
+    }
+
+    /// A store in a file, for those who look at the file as such.
+    pub fn file_to_read(path: &Path) -> Result<SqliteStore, Failure> {
+        Ok(SqliteStore::open(path, Options::new(Access::Read))?)
     }
 
     /// Ids for commands that name none.

@@ -62,7 +62,7 @@ fn query(args: EventsArgs) -> Result<EventQuery, Failure> {
 }
 
 /// A position, as a number or as `@120`.
-fn position(text: &str) -> Result<Position, Failure> {
+pub(super) fn position(text: &str) -> Result<Position, Failure> {
     let digits = text.strip_prefix('@').unwrap_or(text);
     let wrong = |_| Failure::usage(format!("`--after {text}` is no position, as in `--after @120`"));
     digits.parse().map(Position).map_err(wrong)

@@ -289,6 +289,9 @@ impl From<Error> for Failure {
             Error::IdReused { ref difference, .. } => {
                 Self::new(Kind::Conflict, format!("{error}: {difference}")).hint("another command needs another id")
             }
+            Error::Diverged(misfit) => {
+                Self { kind: Kind::Conflict, cause: anyhow::Error::msg(misfit.message), hints: misfit.hints }
+            }
             Error::Script(fault) => {
                 Self { kind: Kind::Script, cause: Problems(vec![*fault.0]).into(), hints: Vec::new() }
             }

@@ -1,11 +1,15 @@
 //! The command line: arguments in, an exit code out. One file a verb.
 
+mod backup;
 mod batch;
 mod check;
 mod context;
 mod events;
+mod export;
 mod failure;
+mod import;
 mod init;
+mod newfile;
 mod payload;
 mod project;
 mod replay;
@@ -32,7 +36,7 @@ exit codes:
   4  a script failed or ran past its limits
   5  the store cannot be used now
   6  the store is damaged
-  7  outcome unknown: sending again with the same `--id` settles it
+  7  outcome unknown: sending again with the same `--id`, or importing again, settles it
 
 environment:
   ESCTL_DOMAIN, ESCTL_STORE  what `--domain` and `--store` are where they are not given
@@ -47,6 +51,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("domain", &["init", "check", "test"]),
     ("streams", &["send", "replay", "events", "streams"]),
     ("read models", &["project"]),
+    ("store", &["export", "import", "backup"]),
 ];
 
 /// The template of a verb's help: no capitals, the usage after the sentence.
@@ -79,6 +84,9 @@ enum Verb {
     Events(events::EventsArgs),
     Streams(streams::StreamsArgs),
     Project(project::ProjectArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
+    Backup(backup::BackupArgs),
 }
 
 /// Runs the command line of this process.
@@ -106,6 +114,9 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Events(args) => events::run(args, context),
         Verb::Streams(args) => streams::run(&args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Export(args) => export::run(&args, context),
+        Verb::Import(args) => import::run(&args, context),
+        Verb::Backup(args) => backup::run(&args, context),
     }?;
     context.out.flush().map_err(Failure::output)?;
     Ok(exit)

@@ -1,15 +1,17 @@
 //! What is listed: each kind of record with its columns, its cells and its JSON.
 
-use super::listing::{Column, Render};
-use super::{text, wire};
+use super::listing::{Column, Listing, Render};
+use super::{Output, text, wire};
 use esctl::diagnostic::Diagnostic;
-use esctl::event::Recorded;
+use esctl::event::{Head, Recorded};
 use esctl::json::Value;
 use esctl::store::StreamInfo;
 use esctl::workbench::Change;
+use esctl::workbench::import::Imported;
 use esctl::workbench::project::{ColumnInfo, Freshness, ProjectionInfo, ProjectionStatus, Rebuilt};
 use esctl::workbench::replay::Step;
-use std::io;
+use std::io::{self, Write};
+use std::path::Path;
 
 /// Columns of [`Recorded`].
 pub const EVENTS: &[Column] = &[
@@ -253,6 +255,97 @@ impl Render for Row<'_> {
         let names = self.columns.iter().map(|column| column.name.as_str());
         wire::line(&wire::Named(names.zip(&self.values).collect()))
     }
+}
+
+/// Columns of [`ImportDone`].
+pub const IMPORTED: &[Column] = &[
+    Column::text("store"),
+    Column::number("events"),
+    Column::number("commands"),
+    Column::number("skipped"),
+    Column::number("position"),
+    Column::text("hash"),
+];
+
+/// What an import did.
+#[derive(Debug)]
+pub struct ImportDone<'a> {
+    /// The id of the store.
+    pub store: &'a str,
+    /// What was stored and skipped.
+    pub done: Imported,
+    /// The end of the store after it.
+    pub head: Head,
+}
+
+impl Render for ImportDone<'_> {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.store.to_owned(),
+            self.done.events.to_string(),
+            self.done.commands.to_string(),
+            self.done.skipped.to_string(),
+            self.head.position.to_string(),
+            self.head.hash.to_string(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::Imported {
+            store: self.store,
+            events: self.done.events,
+            commands: self.done.commands,
+            skipped: self.done.skipped,
+            position: self.head.position.0,
+            hash: self.head.hash.to_string(),
+        })
+    }
+}
+
+/// Columns of [`BackupDone`].
+pub const BACKUP: &[Column] =
+    &[Column::text("file"), Column::text("store"), Column::number("position"), Column::text("hash")];
+
+/// A backup that was made.
+#[derive(Debug)]
+pub struct BackupDone<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// The id of the store.
+    pub store: &'a str,
+    /// The end of the copy.
+    pub head: Head,
+}
+
+impl Render for BackupDone<'_> {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            text::harmless(&self.file.to_string_lossy()).into_owned(),
+            self.store.to_owned(),
+            self.head.position.to_string(),
+            self.head.hash.to_string(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&wire::BackedUp {
+            file: &self.file.to_string_lossy(),
+            store: self.store,
+            position: self.head.position.0,
+            hash: self.head.hash.to_string(),
+        })
+    }
+}
+
+/// The one record that a verb has to say: as JSON it is an object, not a list of one.
+pub fn one(columns: &'static [Column], record: &impl Render, out: &mut Output) -> io::Result<()> {
+    if out.format.is_json() {
+        out.line(&record.json()?)?;
+        return out.flush();
+    }
+    let mut listing = Listing::new(columns, out);
+    let _ = listing.push(record);
+    listing.finish()
 }
 
 /// Columns of [`Diagnostic`].

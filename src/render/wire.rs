@@ -416,6 +416,36 @@ pub struct Rebuilt<'a> {
     pub resumed: bool,
 }
 
+/// What an import did.
+#[derive(Debug, Serialize)]
+pub struct Imported<'a> {
+    /// The id of the store.
+    pub store: &'a str,
+    /// Events stored.
+    pub events: u64,
+    /// The commands they belong to.
+    pub commands: u64,
+    /// Events that were there before.
+    pub skipped: u64,
+    /// The last position of the store.
+    pub position: u64,
+    /// The hash of its last event.
+    pub hash: String,
+}
+
+/// A backup that was made.
+#[derive(Debug, Serialize)]
+pub struct BackedUp<'a> {
+    /// The file.
+    pub file: &'a str,
+    /// The id of the store.
+    pub store: &'a str,
+    /// The position of its last event.
+    pub position: u64,
+    /// The hash of its last event.
+    pub hash: String,
+}
+
 /// Where something stands in a file.
 #[derive(Debug, Serialize)]
 pub struct Place<'a> {

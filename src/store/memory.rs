@@ -22,8 +22,8 @@ pub struct MemoryStore {
     ids: HashMap<Box<str>, usize>,
     /// Indexes into `events`; the event of version v is at v - 1.
     streams: BTreeMap<StreamName, Vec<usize>>,
-    /// Digests of the domains that decided something, in the order in which they were first seen.
-    domains: Vec<Box<str>>,
+    /// Digests and texts of the domains that decided something, in the order in which they were first seen.
+    domains: Vec<(Box<str>, Box<str>)>,
     turn: Option<Mark>,
     fillings: BTreeMap<u64, Filling>,
     /// The number of the last generation begun.
@@ -228,7 +228,11 @@ impl Store for MemoryStore {
     }
 
     fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
-        Ok(self.domains.iter().any(|known| **known == *digest))
+        Ok(self.domains.iter().any(|(known, _)| **known == *digest))
+    }
+
+    fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
+        Ok(self.domains.iter().find(|(known, _)| **known == *digest).map(|(_, text)| text.clone()))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -248,8 +252,8 @@ impl Store for MemoryStore {
             return Err(check::known_id(&decision.command.id));
         }
         let command = Arc::new(decision.command.clone());
-        if !self.domains.contains(&command.domain) {
-            self.domains.push(command.domain.clone());
+        if !self.domains.iter().any(|(known, _)| *known == command.domain) {
+            self.domains.push((command.domain.clone(), decision.domain_text.into()));
         }
         let first = self.events.len();
         self.ids.insert(command.id.clone(), self.commands.len());

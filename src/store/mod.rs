@@ -256,6 +256,9 @@ pub trait Store {
     /// Whether a domain text with this digest decided anything here.
     fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError>;
 
+    /// The domain text with this digest; `None` where it decided nothing here.
+    fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError>;
+
     /// Takes the write turn. Nobody else writes until it ends; readers go on.
     fn begin(&mut self) -> Result<(), StoreError>;
 

@@ -28,6 +28,9 @@ pub enum Error {
         /// How the earlier command differs.
         difference: String,
     },
+    /// What is to be imported does not go on where the store is, or says otherwise than the store. Exit code 3.
+    #[error("{}", .0.message)]
+    Diverged(Misfit),
     /// A script failed or ran past its limits. Exit code 4.
     #[error("{}", .0.0.message)]
     Script(#[from] Fault),

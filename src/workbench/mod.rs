@@ -6,6 +6,8 @@ pub mod batch;
 pub mod change;
 pub mod error;
 pub mod events;
+pub mod export;
+pub mod import;
 pub mod meta;
 pub mod moment;
 pub mod project;

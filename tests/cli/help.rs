@@ -2,7 +2,8 @@
 
 use crate::support::Folder;
 
-const VERBS: &[&str] = &["init", "check", "test", "send", "replay", "events", "streams", "project"];
+const VERBS: &[&str] =
+    &["init", "check", "test", "send", "replay", "events", "streams", "project", "export", "import", "backup"];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "show"];
 
 fn all_verbs() -> Vec<String> {
@@ -20,7 +21,7 @@ fn the_help_lists_the_verbs_in_groups_and_nothing_else() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert_eq!(listed, VERBS);
-    for group in ["\ndomain:\n", "\nstreams:\n", "\nread models:\n"] {
+    for group in ["\ndomain:\n", "\nstreams:\n", "\nread models:\n", "\nstore:\n"] {
         assert!(help.contains(group), "{help}");
     }
 }

@@ -1,9 +1,12 @@
 //! The command line, a file a verb. A test shows the whole outcome: stdout, stderr, exit code.
 
+mod backup;
 mod batch;
 mod check;
 mod events;
+mod export;
 mod help;
+mod import;
 mod init;
 mod output;
 mod project;

@@ -15,6 +15,8 @@ const READING: &[&str] = &[
     "project list",
     "project status",
     "project show balances",
+    "export",
+    "export --as cloudevents",
 ];
 
 #[test]

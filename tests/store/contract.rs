@@ -168,6 +168,8 @@ fn a_turn_sees_what_it_appended(subject: &mut Subject) {
     assert_eq!(page.iter().map(|e| e.version.0).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(store.command("c2").unwrap().unwrap().events.len(), 1);
     assert!(store.knows_domain("digest-1").unwrap());
+    assert!(store.domain_text("digest-1").unwrap().is_some());
+    assert_eq!(store.domain_text("digest-9").unwrap(), None);
     store.commit().unwrap();
     assert_eq!(store.version(&ada).unwrap(), Version(3));
 }

@@ -96,6 +96,10 @@ impl Store for FailingStore {
     fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
         self.call(|s| s.knows_domain(digest))
     }
+
+    fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
+        self.call(|s| s.domain_text(digest))
+    }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.call(|s| s.begin())
     }

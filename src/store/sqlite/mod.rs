@@ -4,6 +4,7 @@
 //! and versions are read from the file within each turn.
 
 mod append;
+mod backup;
 mod fault;
 mod names;
 mod open;
@@ -80,6 +81,19 @@ impl SqliteStore {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Copies the whole store, as it is at one moment, into an empty file that nobody else uses; others may write to
+    /// the store meanwhile. The copy is not flushed to the disk: that is for who gives it its final name.
+    pub fn back_up(&mut self, to: &Path) -> Result<(), StoreError> {
+        let busy = self.options.busy;
+        self.call(|connection, _| backup::copy(connection, to).map_err(|fault| backup::explain(fault, to, busy)))
+    }
+
+    /// Reads every page of the file and compares its tables with their indexes; [`StoreError::Damaged`] where
+    /// something does not fit.
+    pub fn check_integrity(&mut self) -> Result<(), StoreError> {
+        self.call(|connection, _| backup::check(connection))
     }
 
     /// Calls into SQLite and puts what goes wrong into words. After an I/O error the connection is given up.
@@ -231,6 +245,10 @@ impl Store for SqliteStore {
 
     fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
         self.call(|connection, names| Ok(names.domain(connection, digest)?.is_some()))
+    }
+
+    fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
+        self.call(|connection, _| read::domain_text(connection, digest))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {

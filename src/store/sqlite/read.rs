@@ -147,6 +147,12 @@ pub(super) fn command(connection: &Connection, names: &mut Names, id: &str) -> R
     }
 }
 
+/// The text of the domain with a digest.
+pub(super) fn domain_text(connection: &Connection, digest: &str) -> Result<Option<Box<str>>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT text FROM es_domains WHERE digest = ?1")?;
+    Ok(statement.query_row([digest], |row| row.get(0)).optional()?)
+}
+
 /// The event in a row that begins with position, version, stream, type, schema, time, command, data.
 pub(super) fn event(connection: &Connection, names: &mut Names, row: &Row<'_>) -> Result<Recorded, Fault> {
     Ok(Recorded {

@@ -1,0 +1,60 @@
+//! `backup`: a copy of the store that is safe to make while others write.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Kind};
+use super::newfile::NewFile;
+use crate::render::records::{self, BackupDone};
+use esctl::store::Store;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+examples:
+  esctl backup copy.db
+  esctl backup \"esctl-$(date +%F).db\" -o json";
+
+/// copy the store into a new file, while others go on writing, and check the copy
+///
+/// The copy holds what the store held at one moment. It appears under its name when it is complete, checked and
+/// flushed to the disk; a file that exists is not overwritten. Prints the position and the hash of its last event.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BackupArgs {
+    /// the new file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Runs the verb.
+pub fn run(args: &BackupArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let mut store = Context::file_to_read(&context.globals.store)?;
+    let (new, file) = NewFile::begin(&args.file)?;
+    drop(file);
+    share_like(&context.globals.store, new.part())?;
+    store.back_up(new.part())?;
+    let (id, head) = check(new.part(), store.id())?;
+    new.finish()?;
+    let record = BackupDone { file: &args.file, store: &id, head };
+    records::one(records::BACKUP, &record, &mut context.out).map_err(Failure::output)?;
+    Ok(Exit::Done)
+}
+
+/// Who may not read the store may not read its copy. One that cannot be written to would stop SQLite as well.
+fn share_like(store: &Path, copy: &Path) -> Result<(), Failure> {
+    let permissions = fs::metadata(store).map(|metadata| metadata.permissions());
+    let set = permissions
+        .and_then(|permissions| if permissions.readonly() { Ok(()) } else { fs::set_permissions(copy, permissions) });
+    set.map_err(|error| Failure::new(Kind::Unavailable, format!("`{}` cannot be made: {error}", copy.display())))
+}
+
+/// Whether the copy is a sound store, and where it ends.
+fn check(copy: &Path, id: &str) -> Result<(Box<str>, esctl::event::Head), Failure> {
+    let mut copy = Context::file_to_read(copy)?;
+    copy.check_integrity()?;
+    let found: Box<str> = copy.id().into();
+    if *found != *id {
+        let words = format!("the copy says it is the store {found}, not {id}");
+        return Err(esctl::store::StoreError::Damaged(words).into());
+    }
+    Ok((found, copy.head()?))
+}
