@@ -27,9 +27,10 @@ const VERBS: &[&str] = &[
     "project status",
     "project rebuild",
     "project show",
+    "verify",
+    "backup",
     "export",
     "import",
-    "backup",
 ];
 
 #[test]

@@ -17,6 +17,7 @@ mod send;
 mod sources;
 mod streams;
 mod test;
+mod verify;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Globals};
@@ -51,7 +52,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("domain", &["init", "check", "test"]),
     ("streams", &["send", "replay", "events", "streams"]),
     ("read models", &["project"]),
-    ("store", &["export", "import", "backup"]),
+    ("store", &["verify", "backup", "export", "import"]),
 ];
 
 /// The template of a verb's help: no capitals, the usage after the sentence.
@@ -87,6 +88,7 @@ enum Verb {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Backup(backup::BackupArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the command line of this process.
@@ -117,6 +119,7 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Export(args) => export::run(&args, context),
         Verb::Import(args) => import::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),
+        Verb::Verify(args) => verify::run(&args, context),
     }?;
     context.out.flush().map_err(Failure::output)?;
     Ok(exit)

@@ -11,6 +11,7 @@ pub mod state;
 mod table;
 pub mod talk;
 pub mod text;
+pub mod verdict;
 pub mod wire;
 
 use std::io::{self, BufWriter, Stdout, Write};

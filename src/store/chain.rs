@@ -102,6 +102,11 @@ pub fn command(command: &Command) -> Hash {
     Hash(sha.finalize().into())
 }
 
+/// The digest by which a domain text is named, in hex.
+pub fn domain(text: &str) -> String {
+    Hash(Sha256::digest(text).into()).to_string()
+}
+
 fn text(sha: &mut Sha256, text: &str) {
     sha.update((text.len() as u64).to_le_bytes());
     sha.update(text);

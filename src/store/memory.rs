@@ -2,8 +2,8 @@
 
 use super::column::{self, Kept};
 use super::{
-    Appended, ColumnKind, Decision, EventFilter, EventPage, Generation, Row, RowChange, RowFilter, Store, StoreError,
-    StoredCommand, StreamInfo, Table, chain, check,
+    Appended, ColumnKind, Decision, EventFilter, EventPage, Finding, Generation, Row, RowChange, RowFilter, Store,
+    StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::{self, Value};
@@ -233,6 +233,42 @@ impl Store for MemoryStore {
 
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
         Ok(self.domains.iter().find(|(known, _)| **known == *digest).map(|(_, text)| text.clone()))
+    }
+
+    fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {
+        Ok(position.0.checked_sub(1).and_then(|at| self.events.get(index(at))).map(|(_, hash)| *hash))
+    }
+
+    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
+        self.outside()?;
+        // Positions, versions and names are places in memory and cannot be wrong; the hashes can.
+        let mut verified = Verified {
+            head: self.now(),
+            streams: self.streams.len() as u64,
+            domains: self.domains.len() as u64,
+            ..Verified::default()
+        };
+        let mut previous = chain::GENESIS;
+        for (command, first, count) in &self.commands {
+            let digest = chain::command(command);
+            verified.commands += 1;
+            verified.bytes += (command.data.len() + command.meta.as_deref().map_or(0, str::len)) as u64;
+            for (event, hash) in &self.events[*first..first + count] {
+                if chain::Link::from(event).hash(&previous, &self.id, &digest) != *hash {
+                    verified.note(|| Finding {
+                        position: Some(event.position),
+                        stream: Some(event.stream.as_str().into()),
+                        command: Some(command.id.clone()),
+                        words: format!("the event at @{} has not the hash of what is stored", event.position),
+                    });
+                }
+                previous = *hash;
+                verified.events += 1;
+                verified.bytes += event.data.len() as u64;
+            }
+        }
+        watch(verified.head.position, verified.head.position);
+        Ok(verified)
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {

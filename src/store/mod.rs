@@ -200,6 +200,59 @@ pub struct RowFilter {
     pub limit: usize,
 }
 
+/// How many findings of a verification are kept in words; the others are counted.
+pub const MAX_FINDINGS: usize = 100;
+
+/// Something in a store that contradicts the rest of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// The event it is about.
+    pub position: Option<Position>,
+    /// The stream it is about; as text, because it may be no legal name.
+    pub stream: Option<Box<str>>,
+    /// The id of the command it is about.
+    pub command: Option<Box<str>>,
+    /// What is wrong, in words that name all of this.
+    pub words: String,
+}
+
+/// What a verification looked at, and what it found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// The end of the store when it began; what was appended later was not looked at.
+    pub head: Head,
+    /// Events whose hash was recomputed and compared. Less than the head's position only where there are findings.
+    pub events: u64,
+    /// Streams whose versions were counted through.
+    pub streams: u64,
+    /// Commands that were matched with their events.
+    pub commands: u64,
+    /// Domain texts whose digest was recomputed.
+    pub domains: u64,
+    /// Bytes of payloads, metadata and domain texts that went into a hash.
+    pub bytes: u64,
+    /// The first [`MAX_FINDINGS`] findings.
+    pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl Verified {
+    /// Whether nothing was found.
+    pub fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Notes a finding; once there are enough it is only counted.
+    pub(crate) fn note(&mut self, finding: impl FnOnce() -> Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding());
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
 /// A place where events, commands and read models are kept. See the module's text for turns.
 pub trait Store {
     /// The identity of this store: a UUID made when it was created.
@@ -258,6 +311,14 @@ pub trait Store {
 
     /// The domain text with this digest; `None` where it decided nothing here.
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError>;
+
+    /// The stored hash of the event at a position; `None` beyond the end.
+    fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError>;
+
+    /// Recomputes and compares everything that can be: hashes, positions, versions, commands with their events, names,
+    /// domain texts. In pages; `watch` is told how many positions of how many are done. What is damaged is a finding,
+    /// and an error only says that the verification itself could not be carried out. Outside a turn.
+    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError>;
 
     /// Takes the write turn. Nobody else writes until it ends; readers go on.
     fn begin(&mut self) -> Result<(), StoreError>;

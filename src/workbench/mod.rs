@@ -15,6 +15,7 @@ pub mod replay;
 pub mod send;
 pub mod streams;
 pub mod test;
+pub mod verify;
 
 use crate::domain::{Aggregate, Domains};
 use crate::event::StreamName;

@@ -2,8 +2,9 @@
 
 use crate::support::Folder;
 
-const VERBS: &[&str] =
-    &["init", "check", "test", "send", "replay", "events", "streams", "project", "export", "import", "backup"];
+const VERBS: &[&str] = &[
+    "init", "check", "test", "send", "replay", "events", "streams", "project", "verify", "backup", "export", "import",
+];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "show"];
 
 fn all_verbs() -> Vec<String> {

@@ -14,3 +14,4 @@ mod replay;
 mod send;
 mod streams;
 mod test;
+mod verify;

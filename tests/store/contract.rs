@@ -2,7 +2,7 @@
 
 use super::*;
 use esctl::event::{Expect, Hash, Head, MAX_LABEL_BYTES, MAX_PAYLOAD_BYTES, Version};
-use esctl::store::{EventPage, chain};
+use esctl::store::{EventPage, Verified, chain};
 
 macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {
@@ -25,6 +25,7 @@ on_every_store!(
     names_of_a_turn_that_was_rolled_back_are_forgotten,
     the_head_chains_everything,
     the_hash_of_an_event_never_changes,
+    what_was_stored_verifies,
     time_does_not_go_backwards,
     a_command_id_is_stored_once,
     limits_are_kept,
@@ -397,6 +398,7 @@ fn calls_out_of_turn_are_refused(subject: &mut Subject) {
     store.rollback();
     store.begin().unwrap();
     misused(store.begin());
+    misused(store.verify(&mut |_, _| {}).map(|_| ()));
     misused(store.build(&table).map(|_| ()));
     misused(store.abandon("balances"));
     misused(store.advance(&table, 1, Position(0), Position(0), &[]));
@@ -405,6 +407,32 @@ fn calls_out_of_turn_are_refused(subject: &mut Subject) {
     store.commit().unwrap();
     misused(store.commit());
     assert_eq!(everything(store).len(), 1);
+}
+
+fn what_was_stored_verifies(subject: &mut Subject) {
+    let store = subject.store();
+    let empty = store.verify(&mut |_, _| {}).unwrap();
+    assert_eq!(empty, Verified::default());
+    let text = "text of the domain";
+    for n in 0..1500 {
+        let to = format!("account/{}", n % 7);
+        let command = Command { domain: chain::domain(text).into(), ..command(&format!("c{n}"), &to, n) };
+        let events = [event(&to, "Added"), event("account/all", "Added")];
+        store.begin().unwrap();
+        store.append(&Decision { command: &command, domain_text: text, events: &events }).unwrap();
+        store.commit().unwrap();
+    }
+    let mut steps = Vec::new();
+    let verified = store.verify(&mut |done, of| steps.push((done, of))).unwrap();
+    assert_eq!(verified.findings, []);
+    let counts = (verified.events, verified.streams, verified.commands, verified.domains, verified.more);
+    assert_eq!(counts, (3000, 8, 1500, 1, 0));
+    assert_eq!(verified.head, store.head().unwrap());
+    assert_eq!(steps.last(), Some(&(Position(3000), Position(3000))));
+    assert_eq!(store.hash_at(Position(3000)).unwrap(), Some(verified.head.hash));
+    assert_ne!(store.hash_at(Position(1)).unwrap(), Some(verified.head.hash));
+    assert_eq!(store.hash_at(Position(0)).unwrap(), None);
+    assert_eq!(store.hash_at(Position(3001)).unwrap(), None);
 }
 
 fn a_stream_is_read_in_pages(subject: &mut Subject) {

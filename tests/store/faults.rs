@@ -1,8 +1,8 @@
 //! A store that fails at its n-th call: whatever fails, what is stored is as before the step or as after it.
 
 use super::*;
-use esctl::event::{Head, Version};
-use esctl::store::{EventPage, RowChange, StoredCommand, StreamInfo};
+use esctl::event::{Hash, Head, Version};
+use esctl::store::{EventPage, RowChange, StoredCommand, StreamInfo, Verified};
 use rusqlite::Connection;
 
 /// When a call fails.
@@ -96,9 +96,14 @@ impl Store for FailingStore {
     fn knows_domain(&mut self, digest: &str) -> Result<bool, StoreError> {
         self.call(|s| s.knows_domain(digest))
     }
-
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
         self.call(|s| s.domain_text(digest))
+    }
+    fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {
+        self.call(|s| s.hash_at(position))
+    }
+    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
+        self.call(|s| s.verify(watch))
     }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.call(|s| s.begin())

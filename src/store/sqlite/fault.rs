@@ -52,6 +52,19 @@ impl Fault {
         matches!(code(error), Some(ErrorCode::SystemIoFailure))
     }
 
+    /// SQLite's or our words, where it is damage that was met; whatever else it is stays a fault.
+    pub(super) fn damage(self) -> Result<String, Self> {
+        match self {
+            Self::Contradiction(words) => Ok(words),
+            Self::Sql(error) => match code(&error) {
+                // Without a code of SQLite's it is a value that is not what its column holds.
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Ok(detail(&error)),
+                Some(_) => Err(Self::Sql(error)),
+            },
+            other => Err(other),
+        }
+    }
+
     /// The error for the caller.
     pub(super) fn say(self, path: &Path, busy: Duration) -> StoreError {
         let shown = path.display();

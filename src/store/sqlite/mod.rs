@@ -13,12 +13,13 @@ mod read;
 mod rows;
 mod scan;
 mod schema;
+mod verify;
 
 use super::{
     Appended, Decision, EventFilter, EventPage, Generation, Row, RowChange, RowFilter, Store, StoreError,
-    StoredCommand, StreamInfo, Table, check,
+    StoredCommand, StreamInfo, Table, Verified, check,
 };
-use crate::event::{Head, Position, Recorded, StreamName, Time, Version};
+use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
 use append::Turn;
 use fault::Fault;
@@ -249,6 +250,19 @@ impl Store for SqliteStore {
 
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
         self.call(|connection, _| read::domain_text(connection, digest))
+    }
+
+    fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {
+        self.call(|connection, _| read::hash_at(connection, position))
+    }
+
+    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
+        // A turn would hold everything in one transaction, and what is in it is not yet what is stored.
+        if self.turn.is_some() {
+            return Err(check::in_turn());
+        }
+        let id = Arc::clone(&self.id);
+        self.call(|connection, _| verify::run(connection, &id, watch))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {

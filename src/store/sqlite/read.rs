@@ -22,6 +22,13 @@ pub(super) fn head(connection: &Connection) -> Result<Head, Fault> {
     }
 }
 
+/// The stored hash of the event at a position.
+pub(super) fn hash_at(connection: &Connection, position: Position) -> Result<Option<Hash>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT hash FROM es_events WHERE position = ?1")?;
+    let mut rows = statement.query([sql(position.0)])?;
+    rows.next()?.map(|row| hash(row, 0)).transpose()
+}
+
 /// The version of a stream by its number; 0 where it has no event.
 pub(super) fn version(connection: &Connection, stream: i64) -> Result<u64, Fault> {
     let mut statement = connection.prepare_cached("SELECT max(version) FROM es_events WHERE stream = ?1")?;
@@ -251,7 +258,7 @@ fn text(row: &Row<'_>, column: usize) -> Result<Box<str>, Fault> {
     }
 }
 
-fn hash(row: &Row<'_>, column: usize) -> Result<Hash, Fault> {
+pub(super) fn hash(row: &Row<'_>, column: usize) -> Result<Hash, Fault> {
     let blob = row.get_ref(column)?.as_blob().ok().and_then(|bytes| bytes.try_into().ok());
     blob.map_or_else(|| Fault::contradiction("a hash has not 32 bytes"), |bytes| Ok(Hash(bytes)))
 }

@@ -1,0 +1,175 @@
+//! `verify`: the store proves itself.
+
+use super::context::{Context, Purpose};
+use super::failure::{Exit, Failure, Kind};
+use crate::render::talk::Ticker;
+use crate::render::{text, verdict};
+use esctl::event::{Hash, Position};
+use esctl::workbench::error::Misfit;
+use esctl::workbench::verify::{Claim, Report, verify};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+
+const EXAMPLES: &str = "\
+examples:
+  esctl verify
+  esctl send account/ada Deposit amount=5 -o json | esctl verify --expect -";
+
+/// prove that the store is as it was written: every hash, position, version and command, and the file itself
+///
+/// Prints what was checked, what was found, and what cannot be known from within. Where something is damaged, or a
+/// receipt does not hold, the exit code is 6. Nothing is written, and no domain is read.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct VerifyArgs {
+    /// receipts that must hold, which alone shows that the end is missing: a file of what `send -o json`, `send
+    /// --batch` or `verify -o json` printed, `-` for stdin, or the JSON itself
+    #[arg(long, value_name = "RECEIPT")]
+    expect: Option<String>,
+}
+
+/// Runs the verb.
+pub fn run(args: &VerifyArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let mut store = context.store(Purpose::Look)?;
+    let mut ticker = Ticker::before_data();
+    let mut watch = |done: Position, total: Position| {
+        ticker.say(|| format!("verifying: {} of {}", text::thousands(done.0), text::thousands(total.0)));
+    };
+    let report = match &args.expect {
+        None => verify(&mut *store, None, &mut watch)?,
+        Some(expect) => {
+            let (name, input) = open(expect)?;
+            let mut claims = Receipts::new(&name, input);
+            let report = verify(&mut *store, Some(&mut claims), &mut watch)?;
+            // Nothing that holds is no proof.
+            if report.claims.as_ref().is_none_or(|claims| claims.held + claims.broken == 0) {
+                return Err(Failure::usage(format!("{name} holds no receipt")));
+            }
+            report
+        }
+    };
+    drop(ticker);
+    verdict::verdict(&report, &mut context.out)
+        .and_then(|()| io::Write::flush(&mut context.out))
+        .map_err(Failure::output)?;
+    if report.is_sound() { Ok(Exit::Done) } else { Err(damaged(&report, context)) }
+}
+
+fn damaged(report: &Report, context: &Context) -> Failure {
+    let shown = context.globals.store.display();
+    let verified = &report.verified;
+    let mut words = Vec::new();
+    if let Some(first) = verified.findings.first() {
+        let count = text::count(verified.findings.len() as u64 + verified.more, "finding");
+        let first = text::harmless(&first.words);
+        words.push(format!("`{shown}` is damaged: {count}, the first: {first}"));
+    }
+    if let Some(claims) = &report.claims
+        && let Some((claim, why)) = &claims.first
+    {
+        let of = claim.command.as_ref().map(|id| format!(" of the command `{}`", text::harmless(id)));
+        words.push(format!(
+            "{} of {} not hold in `{shown}`; the first is that{} at @{}: {}",
+            text::thousands(claims.broken),
+            text::count(claims.held + claims.broken, "receipt") + if claims.broken == 1 { " does" } else { " do" },
+            of.unwrap_or_default(),
+            claim.position,
+            text::harmless(why)
+        ));
+    }
+    let hint = if verified.is_sound() {
+        "the store is another one, an older copy, or its end was removed: keep it as it is, and look for the right one"
+    } else {
+        "keep the file as it is, and go on from a copy or a backup"
+    };
+    Failure::new(Kind::Damaged, words.join("; ")).hint(hint)
+}
+
+/// Where receipts come from, and how that is named.
+fn open(expect: &str) -> Result<(String, Box<dyn Read>), Failure> {
+    if expect == "-" {
+        return Ok(("stdin".to_owned(), Box::new(io::stdin())));
+    }
+    if expect.trim_start().starts_with('{') {
+        return Ok(("`--expect`".to_owned(), Box::new(Cursor::new(expect.to_owned()))));
+    }
+    let path = expect.strip_prefix('@').unwrap_or(expect);
+    let cannot = |error| Failure::usage(format!("`{path}` cannot be read: {error}"));
+    Ok((format!("`{path}`"), Box::new(File::open(path).map_err(cannot)?)))
+}
+
+/// A receipt, as far as it says something about the store.
+#[derive(Debug, Deserialize)]
+struct Receipt {
+    outcome: Option<String>,
+    id: Option<String>,
+    position: Option<u64>,
+    head: Option<String>,
+    #[serde(default)]
+    events: Vec<IgnoredAny>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Receipts one after the other, in constant memory.
+struct Receipts<'n> {
+    name: &'n str,
+    read: serde_json::StreamDeserializer<'static, serde_json::de::IoRead<BufReader<Box<dyn Read>>>, Receipt>,
+    count: u64,
+}
+
+impl<'n> Receipts<'n> {
+    fn new(name: &'n str, input: Box<dyn Read>) -> Self {
+        let read = serde_json::Deserializer::from_reader(BufReader::new(input)).into_iter();
+        Self { name, read, count: 0 }
+    }
+
+    fn wrong(&self, why: impl std::fmt::Display) -> Misfit {
+        Misfit::new(format!("number {} in {} is no receipt: {why}", self.count, self.name))
+            .hint("a receipt is what `esctl send -o json` or `esctl send --batch` printed")
+    }
+
+    /// What it claims; `None` where it is the line of an error, which claims nothing.
+    fn claim(&self, receipt: Receipt) -> Result<Option<Claim>, Misfit> {
+        if receipt.dry_run {
+            return Err(self.wrong("it is of a dry run, which stored nothing"));
+        }
+        match (receipt.position, receipt.head) {
+            (Some(position), Some(head)) => {
+                let head = hash(&head).ok_or_else(|| self.wrong("its `head` is no hash of 64 hex digits"))?;
+                let stored = receipt.outcome.as_deref() == Some("accepted") && !receipt.events.is_empty();
+                Ok(Some(Claim { command: receipt.id.filter(|_| stored), position: Position(position), head }))
+            }
+            _ if receipt.outcome.as_deref() == Some("error") => Ok(None),
+            _ => Err(self.wrong("it has no `position` and `head`")),
+        }
+    }
+}
+
+impl Iterator for Receipts<'_> {
+    type Item = Result<Claim, Misfit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let receipt = self.read.next()?;
+            self.count += 1;
+            let claim = receipt.map_err(|error| self.wrong(error)).and_then(|receipt| self.claim(receipt));
+            if let Some(claim) = claim.transpose() {
+                return Some(claim);
+            }
+        }
+    }
+}
+
+fn hash(text: &str) -> Option<Hash> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(Hash(bytes))
+}
