@@ -7,6 +7,7 @@ mod domains;
 mod git;
 mod handbook;
 mod kill;
+mod processes;
 mod props;
 mod rules;
 mod store;

@@ -17,10 +17,14 @@ use esctl::workbench::send::Now;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 use uuid::{Builder, Timestamp, Uuid};
 
 /// Under which the help shows the flags of every verb.
 pub const HEADING: &str = "for every verb";
+
+/// A day: who wants to wait longer has something else to look into.
+const MAX_TIMEOUT: u64 = 24 * 60 * 60;
 
 /// Names the instant that a test or a reproducible run takes for now.
 const CLOCK: &str = "ESCTL_CLOCK";
@@ -34,6 +38,9 @@ pub struct Globals {
     /// the file that holds the streams
     #[arg(long, value_name = "FILE", env = "ESCTL_STORE", hide_env_values = true, default_value = "esctl.db", global = true, help_heading = HEADING)]
     pub store: PathBuf,
+    /// how many seconds to wait while another process writes to that file; 0 is not at all
+    #[arg(long, value_name = "SECONDS", env = "ESCTL_TIMEOUT", hide_env_values = true, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=MAX_TIMEOUT), global = true, help_heading = HEADING)]
+    pub timeout: u64,
     /// how data is printed; with json and ndjson, errors are JSON on stderr
     #[arg(short, long, value_name = "FORM", default_value = "table", global = true, help_heading = HEADING)]
     pub output: Format,
@@ -146,7 +153,8 @@ impl Context {
             Purpose::Look | Purpose::Suppose => Access::Read,
             Purpose::Nothing => return Ok(Box::new(MemoryStore::new(fresh))),
         };
-        match SqliteStore::open(&self.globals.store, Options::new(access)) {
+        let options = Options { access, busy: Duration::from_secs(self.globals.timeout) };
+        match SqliteStore::open(&self.globals.store, options) {
             Ok(store) => Ok(Box::new(store)),
             Err(StoreError::Missing(_)) if purpose == Purpose::Suppose => Ok(Box::new(MemoryStore::new(fresh))),
             Err(error) => Err(error.into()),

@@ -304,6 +304,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (kind, hint) = match &error {
             StoreError::Unavailable(_) | StoreError::Overtaken => (Kind::Unavailable, None),
+            StoreError::Busy(_) => (Kind::Unavailable, Some("`--timeout SECONDS` waits longer for the turn")),
             StoreError::Misuse(_) => (Kind::Unavailable, Some("this is a mistake in esctl itself; please report it")),
             StoreError::NotAStore(_) => (Kind::Unavailable, Some("name another file with `--store`")),
             StoreError::Missing(_) => {

@@ -40,10 +40,11 @@ exit codes:
   7  outcome unknown: sending again with the same `--id`, or importing again, settles it
 
 environment:
-  ESCTL_DOMAIN, ESCTL_STORE  what `--domain` and `--store` are where they are not given
-  NO_COLOR                   no colour, unless `--color always` asks for it
-  ESCTL_CLOCK                an instant taken for now, for tests and reproducible runs: ids then
-                             repeat from run to run, so only one process at a time may send
+  ESCTL_DOMAIN, ESCTL_STORE, ESCTL_TIMEOUT
+               what `--domain`, `--store` and `--timeout` are where they are not given
+  NO_COLOR     no colour, unless `--color always` asks for it
+  ESCTL_CLOCK  an instant taken for now, for tests and reproducible runs: ids then
+               repeat from run to run, so only one process at a time may send
 
 `esctl VERB --help` tells more about a verb, with examples.";
 

@@ -23,9 +23,13 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// What can go wrong in a store, by what the user can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be used now: busy, no space, read-only, no permission. Nothing was stored.
+    /// It cannot be used now: no space, read-only, no permission. Nothing was stored.
     #[error("{0}")]
     Unavailable(String),
+    /// It cannot be used now, since another process writes for longer than this one was willing to wait. Nothing was
+    /// stored.
+    #[error("{0}")]
+    Busy(String),
     /// There is no store there, and this opening was not to make one.
     #[error("{0}")]
     Missing(String),

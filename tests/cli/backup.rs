@@ -15,7 +15,7 @@ fn the_copy_is_the_store() {
     {"file":"copy.db","store":"019c13ec-9e00-7000-8000-00000fffffff","position":3,"hash":"<hash>"}
     "#);
     let dump = |store: &str| folder.bash(&format!("sqlite3 -readonly {store} .dump")).done();
-    assert_eq!(folder.listing(), ["copy.db", "domains", "esctl.db"]);
+    assert_eq!(folder.listing(), ["copy.db", "domains", "esctl.db", "esctl.db-turn"]);
     assert_eq!(dump("copy.db"), dump("esctl.db"));
     assert_eq!(folder.esctl("export --store copy.db").done(), folder.esctl("export").done());
     folder.esctl("project show balances --store copy.db").exits(0).prints("0.3");
@@ -51,7 +51,7 @@ fn nothing_is_overwritten() {
     assert_eq!(std::fs::read_to_string(folder.file("copy.db")).unwrap(), "mine");
     folder.esctl("backup no/such.db").exits(2).says("cannot be made");
     folder.esctl("backup new.db --store none.db").exits(2).says("there is no store");
-    assert_eq!(folder.listing(), ["copy.db", "domains", "esctl.db", "link"]);
+    assert_eq!(folder.listing(), ["copy.db", "domains", "esctl.db", "esctl.db-turn", "link"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_damaged_store_gives_no_backup() {
         WHERE name = 'sqlite_autoindex_es_domains_1'";
     folder.bash(&format!("sqlite3 -unsafe-testing esctl.db \"{script}\" || sqlite3 esctl.db \"{script}\"")).done();
     folder.esctl("backup copy.db").exits(6).says("damaged");
-    assert_eq!(folder.listing(), ["domains", "esctl.db"]);
+    assert_eq!(folder.listing(), ["domains", "esctl.db", "esctl.db-turn"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn into_a_file_that_is_new() {
     assert_eq!(std::fs::read_to_string(folder.file("all.ndjson")).unwrap(), printed);
     folder.esctl("export all.ndjson").exits(2).says("exists already");
     folder.esctl("export no/such/folder").exits(2);
-    assert_eq!(folder.listing(), ["all.ndjson", "domains", "esctl.db"]);
+    assert_eq!(folder.listing(), ["all.ndjson", "domains", "esctl.db", "esctl.db-turn"]);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_was_changed_behind_its_back_is_noticed() {
         .done();
     folder.esctl("export").exits(6).says("the hash at position 3");
     folder.esctl("export all.ndjson").exits(6);
-    assert_eq!(folder.listing(), ["domains", "esctl.db"]);
+    assert_eq!(folder.listing(), ["domains", "esctl.db", "esctl.db-turn"]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn flags_come_from_the_environment_as_well() {
     folder
         .bash("mv domains rules && ESCTL_DOMAIN=rules ESCTL_STORE=s.db esctl send account/a Open owner=A currency=EUR")
         .done();
-    assert_eq!(folder.listing(), ["rules", "s.db"]);
+    assert_eq!(folder.listing(), ["rules", "s.db", "s.db-turn"]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn what_never_was() {
     folder.esctl("replay account/ada --at x").exits(2).says("`x`");
     folder.esctl("replay account").exits(2).says("aggregate/id");
     folder.esctl("replay account/ada --store none.db").exits(2).says("none.db");
-    assert_eq!(folder.listing(), ["domains", "esctl.db"]);
+    assert_eq!(folder.listing(), ["domains", "esctl.db", "esctl.db-turn"]);
 }
 
 #[test]

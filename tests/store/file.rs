@@ -211,12 +211,71 @@ fn who_waits_in_vain_for_the_turn_is_told() {
     let hasty = Options { busy: Duration::ZERO, ..Options::new(Access::Write) };
     let mut two = SqliteStore::open(&path, hasty).unwrap();
     one.begin().unwrap();
-    let Err(StoreError::Unavailable(words)) = two.begin() else { panic!("two turns at once") };
-    assert_eq!(words, format!("`{}` is busy: another process holds it for more than 0 ms", path.display()));
+    let busy = format!("`{}` is busy: another process holds the write turn", path.display());
+    let table = table("balances", ColumnKind::Text, "d1");
+    for outcome in [two.begin(), two.build(&table).map(|_| ()), two.abandon("balances")] {
+        let Err(StoreError::Busy(words)) = outcome else { panic!("two turns at once") };
+        assert_eq!(words, busy);
+    }
     assert!(matches!(two.commit(), Err(StoreError::Misuse(_))), "there is no turn");
     append(&mut one, &command("c1", "account/ada", 1), &[event("account/ada", "Opened")]).unwrap();
     one.commit().unwrap();
     assert_eq!(send(&mut two, "c2", 2, &[("account/ada", "Closed")]).first, Position(2));
+}
+
+/// Another program knows nothing of turns; SQLite's own lock stands behind them.
+#[test]
+fn who_waits_in_vain_for_another_program_is_told() {
+    let (_folder, path) = place();
+    let mut store = open(&path);
+    let raw = Connection::open(&path).unwrap();
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let hasty = Options { busy: Duration::from_millis(10), ..Options::new(Access::Write) };
+    let mut two = SqliteStore::open(&path, hasty).unwrap();
+    let Err(StoreError::Busy(words)) = two.begin() else { panic!("two turns at once") };
+    assert_eq!(words, format!("`{}` is busy: another process holds it for more than 10 ms", path.display()));
+    raw.execute_batch("ROLLBACK").unwrap();
+    // Who was told has let go of the turn.
+    send(&mut store, "c1", 1, &[("account/ada", "Opened")]);
+    send(&mut two, "c2", 2, &[("account/ada", "Closed")]);
+}
+
+/// A turn ends with its rollback, its failure, and the connection that had it.
+#[test]
+fn a_turn_is_let_go_of_however_it_ends() {
+    let (_folder, path) = place();
+    let hasty = || SqliteStore::open(&path, Options { busy: Duration::ZERO, ..Options::new(Access::Write) }).unwrap();
+    let mut one = open(&path);
+    let mut two = hasty();
+    one.begin().unwrap();
+    one.rollback();
+    two.begin().unwrap();
+    drop(two);
+    one.begin().unwrap();
+    append(&mut one, &command("c1", "account/ada", 2), &[event("account/ada", "Opened")]).unwrap();
+    append(&mut one, &command("c1", "account/ada", 2), &[event("account/ada", "Opened")]).unwrap_err();
+    assert!(matches!(hasty().begin(), Err(StoreError::Busy(_))), "a refused append does not end the turn");
+    one.commit().unwrap();
+    let table = table("balances", ColumnKind::Text, "d1");
+    let number = hasty().build(&table).unwrap().number;
+    let overtaken = one.advance(&table, number, Position(1), Position(1), &[]);
+    assert!(matches!(overtaken, Err(StoreError::Overtaken)), "{overtaken:?}");
+    hasty().serve(&table, number, at(3)).unwrap();
+    hasty().serve(&table, number, at(3)).unwrap();
+    send(&mut hasty(), "c2", 3, &[("account/ada", "Closed")]);
+}
+
+/// When a commit returns, so has the checkpoint that it set off: it is over before the turn is.
+#[test]
+fn a_long_log_is_copied_within_the_turn() {
+    let (_folder, path) = place();
+    let mut store = open(&path);
+    let large = NewEvent { data: format!("\"{}\"", "x".repeat(1_000_000)).into(), ..event("account/ada", "Added") };
+    store.begin().unwrap();
+    append(&mut store, &command("c1", "account/ada", 1), &vec![large; 20]).unwrap();
+    assert!(fs::metadata(&path).unwrap().len() < 1_000_000);
+    store.commit().unwrap();
+    assert!(fs::metadata(&path).unwrap().len() > 20_000_000);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::names::Names;
+use super::turnstile::Entered;
 use super::{Appended, Decision, read, sql};
 use crate::event::{Head, Version};
 use crate::store::{chain, check};
@@ -26,6 +27,8 @@ pub(super) struct Turn {
     versions: HashMap<i64, u64>,
     /// Something was half written: the turn can only be rolled back.
     pub(super) broken: bool,
+    /// Keeps the other processes waiting until this is dropped.
+    _entered: Entered,
 }
 
 impl Turn {
@@ -40,18 +43,19 @@ impl Turn {
     }
 }
 
-/// Takes the turn. Where that fails there is none.
-pub(super) fn begin(connection: &Connection, names: &mut Names) -> Result<Turn, Fault> {
+/// Begins the transaction of who was let in. Where that fails there is no turn.
+pub(super) fn begin(connection: &Connection, names: &mut Names, entered: Entered) -> Result<Turn, Fault> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     names.begin();
-    let look = || -> Result<Turn, Fault> {
+    let look = || -> Result<(Head, i64), Fault> {
         let head = read::head(connection)?;
         let command = connection
             .prepare_cached("SELECT coalesce(max(id), 0) FROM es_commands")?
             .query_row([], |row| row.get(0))?;
-        Ok(Turn { head, command, versions: HashMap::new(), broken: false })
+        Ok((head, command))
     };
-    look().inspect_err(|_| rollback(connection, names))
+    let (head, command) = look().inspect_err(|_| rollback(connection, names))?;
+    Ok(Turn { head, command, versions: HashMap::new(), broken: false, _entered: entered })
 }
 
 /// Appends what one command gave.
@@ -135,7 +139,10 @@ fn write(
     Ok(Appended { first, versions, head: turn.head.hash })
 }
 
-/// Ends the turn; where that fails nothing of it remains, as far as SQLite knows.
+/// Ends the transaction; where that fails nothing of it remains, as far as SQLite knows.
+///
+/// Where the log has become long, SQLite copies it into the file before this returns, so that this too happens within the
+/// turn: no other writer runs into it.
 pub(super) fn commit(connection: &Connection, names: &mut Names) -> Result<(), Fault> {
     if connection.is_autocommit() {
         rollback(connection, names);
@@ -148,7 +155,7 @@ pub(super) fn commit(connection: &Connection, names: &mut Names) -> Result<(), F
     })
 }
 
-/// Ends the turn without a trace.
+/// Ends the transaction without a trace.
 pub(super) fn rollback(connection: &Connection, names: &mut Names) {
     names.forget();
     // After some errors SQLite has rolled back by itself. If it fails, so will the next BEGIN.

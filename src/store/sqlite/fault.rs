@@ -35,12 +35,15 @@ impl Fault {
         Err(Self::Contradiction(words.into()))
     }
 
-    /// Whether another connection has the lock that was asked for.
+    /// Whether another connection has the turn, or the lock of SQLite, that was asked for.
     pub(super) fn is_busy(&self) -> bool {
-        let (Self::Sql(error) | Self::Commit(error)) = self else {
-            return false;
-        };
-        matches!(code(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+        match self {
+            Self::Said(error) => matches!(error, StoreError::Busy(_)),
+            Self::Sql(error) | Self::Commit(error) => {
+                matches!(code(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+            }
+            Self::Contradiction(_) => false,
+        }
     }
 
     /// Whether the connection must not be used any more: after an I/O error nobody knows what reached the disk, and
@@ -76,7 +79,7 @@ impl Fault {
                 detail(&error)
             )),
             Self::Sql(error) | Self::Commit(error) => match code(&error) {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(format!(
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(format!(
                     "`{shown}` is busy: another process holds it for more than {} ms",
                     busy.as_millis()
                 )),
@@ -150,17 +153,23 @@ mod tests {
 
     #[test]
     fn what_can_be_waited_for_or_mended_is_unavailable() {
-        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_PERM] {
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_PERM] {
             for fault in [Fault::Sql(failure(code)), Fault::Commit(failure(code))] {
                 assert!(!fault.ends_connection(), "code {code}");
                 assert!(matches!(said(fault), StoreError::Unavailable(_)), "code {code}");
             }
         }
-        assert_eq!(
-            said(Fault::Sql(failure(ffi::SQLITE_BUSY))).to_string(),
-            "`a/esctl.db` is busy: another process holds it for more than 5000 ms"
-        );
         assert_eq!(said(Fault::Commit(failure(ffi::SQLITE_FULL))).to_string(), "no space is left for `a/esctl.db`");
+    }
+
+    #[test]
+    fn what_is_over_when_another_process_is_done_is_busy() {
+        for fault in [Fault::Sql(failure(ffi::SQLITE_BUSY)), Fault::Commit(failure(ffi::SQLITE_BUSY))] {
+            assert!(fault.is_busy() && !fault.ends_connection());
+            let StoreError::Busy(words) = said(fault) else { panic!("not busy") };
+            assert_eq!(words, "`a/esctl.db` is busy: another process holds it for more than 5000 ms");
+        }
+        assert!(Fault::Said(StoreError::Busy(String::new())).is_busy());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod read;
 mod rows;
 mod scan;
 mod schema;
+mod turnstile;
 mod verify;
 
 use super::{
@@ -24,11 +25,13 @@ use crate::json::Value;
 use append::Turn;
 use fault::Fault;
 use names::Names;
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use turnstile::{Entered, Turnstile};
 
 /// What a connection is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub enum Access {
 pub struct Options {
     /// What for.
     pub access: Access,
-    /// How long to wait for another process's turn before [`StoreError::Unavailable`] says that the store is busy.
+    /// How long to wait for another process's turn before [`StoreError::Busy`].
     pub busy: Duration,
 }
 
@@ -66,6 +69,8 @@ pub struct SqliteStore {
     /// `None` once it was given up.
     connection: Option<Connection>,
     names: Names,
+    turnstile: Arc<Turnstile>,
+    /// The last field: what is open in it ends with the connection, and only then is another process let in.
     turn: Option<Turn>,
 }
 
@@ -75,8 +80,11 @@ impl SqliteStore {
     /// [`StoreError::Missing`] where there is none, [`StoreError::NotAStore`] where there is something else.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
-        let (connection, id) = open::open(&path, &options).map_err(|fault| fault.say(&path, options.busy))?;
-        Ok(Self { path, options, id: id.into(), connection: Some(connection), names: Names::default(), turn: None })
+        let turnstile = Turnstile::new(&path, options.busy);
+        let (connection, id) =
+            open::open(&path, &options, &turnstile).map_err(|fault| fault.say(&path, options.busy))?;
+        let (connection, names) = (Some(connection), Names::default());
+        Ok(Self { path, options, id: id.into(), connection, names, turnstile, turn: None })
     }
 
     /// The file.
@@ -123,12 +131,13 @@ impl SqliteStore {
     }
 
     /// The same for what begins a transaction of its own.
-    fn call_alone<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
+    fn call_alone<T>(&mut self, work: impl FnOnce(&Writer<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
         if self.turn.is_some() {
             return Err(check::in_turn());
         }
         self.may_write()?;
-        self.call(|connection, _| work(connection))
+        let turnstile = Arc::clone(&self.turnstile);
+        self.call(|connection, _| work(&Writer { connection, turnstile: &turnstile }))
     }
 
     fn may_write(&self) -> Result<(), StoreError> {
@@ -137,6 +146,51 @@ impl SqliteStore {
             return Err(StoreError::Misuse(words));
         }
         Ok(())
+    }
+}
+
+/// A connection, and the way to the turn in which it may write.
+struct Writer<'a> {
+    connection: &'a Connection,
+    turnstile: &'a Arc<Turnstile>,
+}
+
+/// A transaction in a turn of its own. Dropped, it is rolled back, and then the next process is let in.
+struct Writing<'a> {
+    transaction: Transaction<'a>,
+    _entered: Entered,
+}
+
+impl<'a> Writer<'a> {
+    /// Waits for the turn and begins.
+    fn begin(&self) -> Result<Writing<'a>, Fault> {
+        let entered = self.turnstile.enter()?;
+        let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
+        Ok(Writing { transaction, _entered: entered })
+    }
+}
+
+impl Writing<'_> {
+    fn commit(self) -> Result<(), Fault> {
+        self.transaction.commit().map_err(Fault::Commit)
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.transaction
+    }
+}
+
+/// Who closes last copies the log into the file. That is done within the turn, if it is free: if not, somebody has the
+/// file open, and it is mostly not for this one to do. Readers do not take the turn for it: while they copy, SQLite's own
+/// lock keeps the others waiting.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        let _entered = if self.turn.is_none() { self.turnstile.enter_again_if_free() } else { None };
+        drop(self.connection.take());
     }
 }
 
@@ -270,7 +324,8 @@ impl Store for SqliteStore {
         if self.turn.is_some() {
             return Err(check::in_turn());
         }
-        self.turn = Some(self.call(append::begin)?);
+        let entered = self.turnstile.enter()?;
+        self.turn = Some(self.call(|connection, names| append::begin(connection, names, entered))?);
         Ok(())
     }
 
@@ -305,7 +360,8 @@ impl Store for SqliteStore {
     }
 
     fn rollback(&mut self) {
-        if self.turn.take().is_some()
+        // The turn lives on to the end of this: nobody is let in before what it did is undone.
+        if let Some(_turn) = self.turn.take()
             && let Some(connection) = &self.connection
         {
             append::rollback(connection, &mut self.names);
@@ -321,11 +377,11 @@ impl Store for SqliteStore {
     }
 
     fn build(&mut self, table: &Table) -> Result<Generation, StoreError> {
-        self.call_alone(|connection| projections::build(connection, table))
+        self.call_alone(|writer| projections::build(writer, table))
     }
 
     fn abandon(&mut self, projection: &str) -> Result<(), StoreError> {
-        self.call_alone(|connection| projections::abandon(connection, projection))
+        self.call_alone(|writer| projections::abandon(writer, projection))
     }
 
     fn rows(&mut self, table: &Table, generation: u64, keys: &[Value]) -> Result<Vec<Option<Row>>, StoreError> {
@@ -340,11 +396,11 @@ impl Store for SqliteStore {
         to: Position,
         changes: &[RowChange],
     ) -> Result<(), StoreError> {
-        self.call_alone(|connection| rows::advance(connection, table, generation, from, to, changes))
+        self.call_alone(|writer| rows::advance(writer, table, generation, from, to, changes))
     }
 
     fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {
-        self.call_alone(|connection| projections::serve(connection, table, generation, time))
+        self.call_alone(|writer| projections::serve(writer, table, generation, time))
     }
 
     fn select(&mut self, table: &Table, generation: u64, filter: &RowFilter) -> Result<Vec<Row>, StoreError> {

@@ -2,12 +2,14 @@
 
 use super::fault::{Fault, code};
 use super::schema::{self, Found};
+use super::turnstile::Turnstile;
 use super::{Access, Options, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Earlier versions of SQLite can lose committed data when several processes write and checkpoint.
@@ -25,7 +27,11 @@ const STATEMENTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Opens, and makes where wanted, the store in that file; also gives its id.
-pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, Box<str>), Fault> {
+pub(super) fn open(
+    path: &Path,
+    options: &Options,
+    turnstile: &Arc<Turnstile>,
+) -> Result<(Connection, Box<str>), Fault> {
     let shown = path.display();
     if rusqlite::version_number() < OLDEST_SQLITE {
         let words = format!("SQLite {} can lose data; 3.51.3 is the oldest that is used", rusqlite::version());
@@ -48,7 +54,9 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, Box<st
     match (&options.access, found) {
         (_, Found::Store) => {}
         (Access::Create(id), Found::Empty) => {
+            let _entered = turnstile.enter()?;
             schema::create(&connection, path, id)?;
+            use_log(&connection, path, options)?;
             sync_folder(path);
         }
         (Access::Write | Access::Read, Found::Empty) => {
@@ -57,7 +65,9 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, Box<st
     }
     if options.access == Access::Read {
         connection.pragma_update(None, "query_only", true)?;
-    } else {
+    } else if !uses_log(&connection)? {
+        // Who made it was killed before it came to this.
+        let _entered = turnstile.enter()?;
         use_log(&connection, path, options)?;
     }
     let id = schema::id(&connection)?;
@@ -140,10 +150,14 @@ fn secure(connection: &Connection, options: &Options) -> Result<(), rusqlite::Er
     connection.pragma_update(None, "journal_size_limit", LOG_LEFT)
 }
 
-/// Turns the write-ahead log on, which the file remembers.
+fn uses_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get_ref(0)?.as_str() == Ok("wal")))
+}
+
+/// Turns the write-ahead log on, which the file remembers. Only within the write turn.
 fn use_log(connection: &Connection, path: &Path, options: &Options) -> Result<(), Fault> {
-    // Turning it on needs the file for oneself, and SQLite does not wait for that: it would wait while holding a lock
-    // that the other one may be waiting for.
+    // Turning it on needs the file for oneself, also without readers, and SQLite does not wait for that: it would wait
+    // while holding a lock that the other one may be waiting for.
     let mut waited = Duration::ZERO;
     loop {
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {

@@ -6,20 +6,15 @@
 //! that a large table does not keep the write turn for long. What a killed process leaves retired, the next one clears.
 
 use super::fault::Fault;
-use super::{read, sql, unsql};
+use super::{Writer, read, sql, unsql};
 use crate::event::{Position, Time};
 use crate::store::{Column, ColumnKind, Generation, StoreError, Table, check};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 /// Rows removed in one transaction when a retired generation is emptied.
 const CLEARED_AT_ONCE: i64 = 2_000;
 
 const FIELDS: &str = "number, projection, digest, checkpoint, state, since";
-
-/// Begins a transaction that writes.
-pub(super) fn writing(connection: &Connection) -> Result<Transaction<'_>, Fault> {
-    Ok(Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?)
-}
 
 /// An identifier as SQL takes it, whatever is in it.
 pub(super) fn quoted(name: &str) -> String {
@@ -76,9 +71,9 @@ pub(super) fn by_number(connection: &Connection, number: u64) -> Result<Generati
 }
 
 /// Begins a generation or resumes the one that is being built.
-pub(super) fn build(connection: &Connection, table: &Table) -> Result<Generation, Fault> {
+pub(super) fn build(writer: &Writer<'_>, table: &Table) -> Result<Generation, Fault> {
     check::table(table)?;
-    let turn = writing(connection)?;
+    let turn = writer.begin()?;
     if let Some(unfinished) = in_state(&turn, &table.name, "building")? {
         if unfinished.digest == table.digest {
             return Ok(unfinished);
@@ -94,8 +89,8 @@ pub(super) fn build(connection: &Connection, table: &Table) -> Result<Generation
     let number = unsql(number)?;
     make(&turn, table, number)?;
     let generation = by_number(&turn, number)?;
-    turn.commit().map_err(Fault::Commit)?;
-    clear(connection)?;
+    turn.commit()?;
+    clear(writer)?;
     Ok(generation)
 }
 
@@ -129,16 +124,16 @@ fn kept_as(column: &Column) -> &'static str {
 }
 
 /// Drops what was being built.
-pub(super) fn abandon(connection: &Connection, projection: &str) -> Result<(), Fault> {
-    let turn = writing(connection)?;
+pub(super) fn abandon(writer: &Writer<'_>, projection: &str) -> Result<(), Fault> {
+    let turn = writer.begin()?;
     retire(&turn, projection, "building")?;
-    turn.commit().map_err(Fault::Commit)?;
-    clear(connection)
+    turn.commit()?;
+    clear(writer)
 }
 
 /// Puts a generation in service and retires the one before.
-pub(super) fn serve(connection: &Connection, table: &Table, number: u64, time: Time) -> Result<(), Fault> {
-    let turn = writing(connection)?;
+pub(super) fn serve(writer: &Writer<'_>, table: &Table, number: u64, time: Time) -> Result<(), Fault> {
+    let turn = writer.begin()?;
     if by_number(&turn, number)?.served {
         return Ok(());
     }
@@ -159,8 +154,8 @@ pub(super) fn serve(connection: &Connection, table: &Table, number: u64, time: T
     turn.execute_batch(&format!("CREATE VIEW {view} AS SELECT {columns} FROM {rows}"))?;
     turn.prepare_cached("UPDATE es_generations SET state = 'served', since = ?2 WHERE number = ?1")?
         .execute((sql(number), time.micros()))?;
-    turn.commit().map_err(Fault::Commit)?;
-    clear(connection)
+    turn.commit()?;
+    clear(writer)
 }
 
 /// Whether there was one to retire.
@@ -172,9 +167,9 @@ fn retire(connection: &Connection, projection: &str, state: &str) -> Result<bool
 
 /// Empties and removes what is retired. What was asked for is done already: if another process holds the turn, what is
 /// left is left for next time.
-fn clear(connection: &Connection) -> Result<(), Fault> {
+fn clear(writer: &Writer<'_>) -> Result<(), Fault> {
     loop {
-        match clear_some(connection) {
+        match clear_some(writer) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(fault) if fault.is_busy() => return Ok(()),
@@ -184,17 +179,17 @@ fn clear(connection: &Connection) -> Result<(), Fault> {
 }
 
 /// One small step; whether there is more to do.
-fn clear_some(connection: &Connection) -> Result<bool, Fault> {
+fn clear_some(writer: &Writer<'_>) -> Result<bool, Fault> {
     let oldest = "SELECT number, projection FROM es_generations WHERE state = 'retired' ORDER BY number LIMIT 1";
     let look = |connection: &Connection| {
         let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
         connection.prepare_cached(oldest)?.query_row([], row).optional()
     };
     // Mostly there is nothing: then the turn is not taken for it.
-    if look(connection)?.is_none() {
+    if look(writer.connection)?.is_none() {
         return Ok(false);
     }
-    let turn = writing(connection)?;
+    let turn = writer.begin()?;
     let Some((number, projection)) = look(&turn)? else {
         return Ok(false);
     };
@@ -213,6 +208,6 @@ fn clear_some(connection: &Connection) -> Result<bool, Fault> {
         turn.execute_batch(&format!("DROP TABLE {name}"))?;
         turn.prepare_cached("DELETE FROM es_generations WHERE number = ?1")?.execute([number])?;
     }
-    turn.commit().map_err(Fault::Commit)?;
+    turn.commit()?;
     Ok(true)
 }

@@ -1,8 +1,8 @@
 //! The rows of a generation: reading them, and writing their changes together with the checkpoint.
 
 use super::fault::Fault;
-use super::projections::{by_number, column_list, quoted, table_name, writing};
-use super::{read, sql, together, unsql};
+use super::projections::{by_number, column_list, quoted, table_name};
+use super::{Writer, read, sql, together, unsql};
 use crate::event::Position;
 use crate::json::{self, Value};
 use crate::store::column::{self, Kept};
@@ -90,7 +90,7 @@ pub(super) fn count(connection: &Connection, generation: u64) -> Result<u64, Fau
 
 /// Writes row changes and the checkpoint.
 pub(super) fn advance(
-    connection: &Connection,
+    writer: &Writer<'_>,
     table: &Table,
     generation: u64,
     from: Position,
@@ -99,7 +99,7 @@ pub(super) fn advance(
 ) -> Result<(), Fault> {
     let key = check::key(table)?;
     column::check(table, changes)?;
-    let turn = writing(connection)?;
+    let turn = writer.begin()?;
     check::advance(from, to, read::head(&turn)?.position)?;
     if by_number(&turn, generation)?.checkpoint != from {
         return Err(StoreError::Overtaken.into());
@@ -129,7 +129,7 @@ pub(super) fn advance(
     }
     turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
         .execute([sql(generation), sql(to.0)])?;
-    turn.commit().map_err(Fault::Commit)
+    turn.commit()
 }
 
 fn shown(table: &Table, row: &rusqlite::Row<'_>) -> Result<Row, Fault> {

@@ -42,7 +42,7 @@ pub(super) fn look(connection: &Connection, path: &Path) -> Result<Found, Fault>
     }
 }
 
-/// Makes the whole store in one transaction, unless another process did so meanwhile.
+/// Makes the whole store in one transaction, unless another process did so meanwhile. Only within the write turn.
 pub(super) fn create(connection: &Connection, path: &Path, id: &str) -> Result<(), Fault> {
     let turn = rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
     if look(&turn, path)? == Found::Empty {
