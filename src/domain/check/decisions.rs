@@ -92,21 +92,7 @@ impl Checker<'_> {
             .push("write it as in `account/${command.to}`".to_owned());
             return None;
         };
-        if !self.names.events.contains_key(aggregate) {
-            if self.complete {
-                let known: Vec<String> = self.names.events.keys().cloned().collect();
-                let message = format!("there is no aggregate `{aggregate}`");
-                self.unknown(
-                    "unknown-aggregate",
-                    message,
-                    &argument.place,
-                    aggregate,
-                    known.iter().map(String::as_str),
-                    "there is",
-                );
-            }
-            return None;
-        }
+        self.events_of(aggregate, &argument.place)?;
         Some(aggregate.to_owned())
     }
 
@@ -123,19 +109,8 @@ impl Checker<'_> {
             self.literal(call, index, "the event that `emit` names");
             return;
         };
-        let Some(events) = aggregate.and_then(|aggregate| self.names.events.get(aggregate)).cloned() else { return };
-        let Some(fields) = events.get(event) else {
-            let message = format!("`{}` has no event `{event}`", aggregate.unwrap_or_default());
-            self.unknown(
-                "unknown-event",
-                message,
-                &argument.place,
-                event,
-                events.keys().map(String::as_str),
-                "there is",
-            );
-            return;
-        };
+        let Some(aggregate) = aggregate else { return };
+        let Some(fields) = self.event_of(aggregate, event, &argument.place) else { return };
         match call.arguments.get(index + 1).map(|data| (&data.kind, &data.place)) {
             Some((ArgumentKind::Map(keys), place)) => {
                 for (key, place) in keys {

@@ -124,6 +124,29 @@ impl<'p> Checker<'p> {
         self.problem(rule, message, place).hints.extend(hint);
     }
 
+    /// The events of an aggregate, or a complaint that there is none of that name.
+    fn events_of(&mut self, aggregate: &str, place: &Place) -> Option<BTreeMap<String, Rc<Fields>>> {
+        let found = self.names.events.get(aggregate).cloned();
+        if found.is_none() && self.complete {
+            let known: Vec<String> = self.names.events.keys().cloned().collect();
+            let message = format!("there is no aggregate `{aggregate}`");
+            let known = known.iter().map(String::as_str);
+            self.unknown("unknown-aggregate", message, place, aggregate, known, "there is");
+        }
+        found
+    }
+
+    /// The fields of an aggregate's event, or a complaint that there is none of that name.
+    fn event_of(&mut self, aggregate: &str, event: &str, place: &Place) -> Option<Rc<Fields>> {
+        let events = self.events_of(aggregate, place)?;
+        let found = events.get(event).cloned();
+        if found.is_none() {
+            let message = format!("`{aggregate}` has no event `{event}`");
+            self.unknown("unknown-event", message, place, event, events.keys().map(String::as_str), "there is");
+        }
+        found
+    }
+
     fn check(mut self, definitions: Vec<Definition>) -> Option<Domains> {
         self.unique_names(&definitions);
         let host = Host::new();

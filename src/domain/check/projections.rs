@@ -222,26 +222,7 @@ impl Checker<'_> {
                 .push("write the aggregate and the event: `account.Opened`".to_owned());
             return None;
         };
-        let Some(events) = self.names.events.get(aggregate).cloned() else {
-            if self.complete {
-                let known: Vec<String> = self.names.events.keys().cloned().collect();
-                let message = format!("there is no aggregate `{aggregate}`");
-                self.unknown(
-                    "unknown-aggregate",
-                    message,
-                    &named.place,
-                    aggregate,
-                    known.iter().map(String::as_str),
-                    "there is",
-                );
-            }
-            return None;
-        };
-        let Some(fields) = events.get(event) else {
-            let message = format!("`{aggregate}` has no event `{event}`");
-            self.unknown("unknown-event", message, &named.place, event, events.keys().map(String::as_str), "there is");
-            return None;
-        };
-        Some((aggregate.to_owned(), event.to_owned(), fields.clone()))
+        let fields = self.event_of(aggregate, event, &named.place)?;
+        Some((aggregate.to_owned(), event.to_owned(), fields))
     }
 }
