@@ -273,9 +273,9 @@ impl From<Fault> for FoldError {
 }
 
 impl Aggregate {
-    /// Whether a fold looks at `meta`, so that events must be read with their commands.
-    pub(crate) fn folds_read_meta(&self) -> bool {
-        self.rules.events.values().any(|e| e.fold.as_ref().is_some_and(|fold| fold.facts().reads_root("meta")))
+    /// Whether a fold looks at what only the command knows, so that events must be read with their commands.
+    pub(crate) fn folds_read_commands(&self) -> bool {
+        self.rules.events.values().any(|e| e.fold.as_ref().is_some_and(|fold| fold.facts().reads_command_meta()))
     }
 
     /// The command whose name is nearest to one that is not there.

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// Every name that is in scope in some script: none of them can be hidden by a `let`.
 pub const IN_SCOPE: &[&str] = &["state", "event", "command", "meta", "version", "row", "key", "exists"];
 
+/// What `meta` says that the event itself knows.
+const EVENT_META: &[&str] = &["stream", "aggregate", "id", "version", "position", "type", "time"];
+
 /// A field of something in scope, as in `event.amount` or `event["amount"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
@@ -68,6 +71,8 @@ pub struct Facts {
     pub calls: Vec<Call>,
     /// Names in scope that are used at all.
     pub roots: BTreeSet<String>,
+    /// Names in scope that are used as a whole somewhere, not only through a field that is named.
+    pub whole: BTreeSet<String>,
     /// Names in scope that are changed, or something inside them, with the place where it begins.
     pub changed: Vec<(String, Place)>,
     /// Where `this` is used: what it is bound to could be changed unseen.
@@ -83,7 +88,13 @@ pub struct Facts {
 impl Facts {
     /// Reads them off a syntax tree.
     pub(super) fn of(ast: &AST, text: &ScriptText) -> Self {
-        let mut reading = Reading { text, facts: Self::default(), written: Vec::new() };
+        let mut reading = Reading {
+            text,
+            facts: Self::default(),
+            written: Vec::new(),
+            named: BTreeSet::new(),
+            entered: BTreeSet::new(),
+        };
         ast.walk(&mut |path: &[ASTNode<'_>]| {
             match path.last() {
                 Some(ASTNode::Stmt(statement)) => reading.statement(statement),
@@ -92,7 +103,8 @@ impl Facts {
             }
             true
         });
-        let Reading { mut facts, written, .. } = reading;
+        let Reading { mut facts, written, named, entered, .. } = reading;
+        facts.whole = named.difference(&entered).map(|(name, _)| name.clone()).collect();
         for access in &mut facts.accesses {
             access.written = written.contains(&access.position);
         }
@@ -115,6 +127,12 @@ impl Facts {
         self.roots.contains(name)
     }
 
+    /// Whether `meta` must hold what only the command knows: who sent it, and what was added with it.
+    pub fn reads_command_meta(&self) -> bool {
+        self.whole.contains("meta")
+            || self.accesses.iter().any(|access| access.root == "meta" && !EVENT_META.contains(&access.field.as_str()))
+    }
+
     /// What the field at a position is a field of.
     pub(super) fn root_at(&self, position: Position) -> Option<&str> {
         self.accesses.iter().find(|access| access.position == position).map(|access| access.root.as_str())
@@ -130,6 +148,9 @@ struct Reading<'t> {
     text: &'t ScriptText,
     facts: Facts,
     written: Vec<Position>,
+    /// Where names in scope stand, and where they stand before a field that is named.
+    named: BTreeSet<(String, Position)>,
+    entered: BTreeSet<(String, Position)>,
 }
 
 impl Reading<'_> {
@@ -175,10 +196,11 @@ impl Reading<'_> {
 
     fn expression(&mut self, expression: &Expr) {
         match expression {
-            Expr::Variable(variable, ..) => {
+            Expr::Variable(variable, _, position) => {
                 let name = variable.1.as_str();
                 if IN_SCOPE.contains(&name) {
                     self.facts.roots.insert(name.to_owned());
+                    self.named.insert((name.to_owned(), *position));
                 }
             }
             Expr::FnCall(call, position) => self.call(call, None, *position),
@@ -222,6 +244,7 @@ impl Reading<'_> {
             && IN_SCOPE.contains(&root)
         {
             let (root, field) = (root.to_owned(), field.to_owned());
+            self.entered.insert((root.clone(), beginning(expression)));
             let mut place = self.place(position);
             // `event["amount"]`: the name without its quotes.
             let quoted =

@@ -279,7 +279,7 @@ impl Workbench {
     ) -> Result<Run, Error> {
         let filter =
             EventFilter { kinds: Some(projection.handlers.keys().cloned().collect()), ..EventFilter::default() };
-        let commands = reads_meta(projection);
+        let commands = reads_commands(projection);
         let mut rows = Rows::new(projection, table, generation.number);
         let mut run = Run { events: 0, position: generation.checkpoint };
         loop {
@@ -481,11 +481,12 @@ fn new_row(projection: &Projection, key: &Value) -> Object {
     row
 }
 
-fn reads_meta(projection: &Projection) -> bool {
+/// Whether a script looks at what only the command knows.
+fn reads_commands(projection: &Projection) -> bool {
     projection
         .handlers
         .values()
-        .any(|handler| handler.key.facts().reads_root("meta") || handler.script.facts().reads_root("meta"))
+        .any(|handler| handler.key.facts().reads_command_meta() || handler.script.facts().reads_command_meta())
 }
 
 /// A read model of the domain, or what to say where there is none.

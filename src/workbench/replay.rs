@@ -100,7 +100,7 @@ pub(crate) fn fold_stream(
     until: Version,
 ) -> Result<Folding, Error> {
     let mut folding = Folding::new(aggregate);
-    let commands = aggregate.folds_read_meta();
+    let commands = aggregate.folds_read_commands();
     let mut page = Vec::new();
     while folding.version < until {
         page.clear();

@@ -81,3 +81,53 @@ fn what_is_declared() {
     folder.esctl("project list -o ndjson").exits(0).prints(r#""columns":[{"name":"account","type":"string"},"#);
     assert_eq!(folder.listing(), ["domains"]);
 }
+
+/// Events are read with their commands only where a script looks at what only the command knows: by whatever way.
+#[test]
+fn what_only_the_command_knows_is_there_by_every_way() {
+    let folder = Folder::empty();
+    let ways = [
+        ("field", "meta.actor"),
+        ("index", "meta[\"actor\"]"),
+        ("computed", "let f = \"actor\"; meta[f]"),
+        ("got", "get(meta, \"trace\", ())"),
+        ("function", "who(meta)"),
+        ("closure", "let f = || meta.actor; f.call()"),
+        ("template", "`${meta.actor}`"),
+        ("copied", "let m = meta; m.actor"),
+        ("own", "meta.id"),
+    ];
+    let indented = |text: &str| text.replace("; ", ";\n          ");
+    let mut domain = "domain: d\nfunctions: |\n  fn who(m) { m.actor }\naggregates:\n".to_owned();
+    for (name, way) in ways {
+        let script = match way.rsplit_once("; ") {
+            Some((first, last)) => format!("{first};\n          state.by = {last};"),
+            None => format!("state.by = {way};"),
+        };
+        domain += &format!(
+            "  {name}:\n    state: {{ by: \"\" }}\n    events:\n      Done:\n        fold: |\n          {script}\n    \
+             commands:\n      Do:\n        decide: emit(\"Done\")\n"
+        );
+    }
+    domain += "projections:\n";
+    for (name, way) in ways {
+        let script = match way.rsplit_once("; ") {
+            Some((first, last)) => format!("{};\n          row.by = {last};", indented(first)),
+            None => format!("row.by = {way};"),
+        };
+        domain += &format!(
+            "  {name}_rows:\n    columns: {{ id: string, by: string }}\n    key: meta.id\n    on:\n      {name}.Done: |\n          {script}\n"
+        );
+    }
+    folder.write("domains/d.yaml", domain);
+    for (name, _) in ways {
+        let by = match name {
+            "got" => "ada-trace",
+            "own" => "1",
+            _ => "ada",
+        };
+        folder.esctl(&format!("send {name}/1 Do --actor ada --meta trace=ada-trace")).done();
+        folder.esctl(&format!("replay {name}/1 -o json")).exits(0).prints(&format!("\"state\":{{\"by\":\"{by}\"}}"));
+        folder.esctl(&format!("project show {name}_rows -o ndjson")).exits(0).prints(&format!("\"by\":\"{by}\""));
+    }
+}
