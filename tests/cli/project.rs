@@ -2,6 +2,7 @@
 
 use crate::support::Folder;
 use insta::assert_snapshot;
+use std::fmt::Write as _;
 
 #[test]
 fn rows_are_caught_up_before_they_are_shown() {
@@ -104,7 +105,8 @@ fn what_only_the_command_knows_is_there_by_every_way() {
             Some((first, last)) => format!("{first};\n          state.by = {last};"),
             None => format!("state.by = {way};"),
         };
-        domain += &format!(
+        let _ = write!(
+            domain,
             "  {name}:\n    state: {{ by: \"\" }}\n    events:\n      Done:\n        fold: |\n          {script}\n    \
              commands:\n      Do:\n        decide: emit(\"Done\")\n"
         );
@@ -115,7 +117,8 @@ fn what_only_the_command_knows_is_there_by_every_way() {
             Some((first, last)) => format!("{};\n          row.by = {last};", indented(first)),
             None => format!("row.by = {way};"),
         };
-        domain += &format!(
+        let _ = write!(
+            domain,
             "  {name}_rows:\n    columns: {{ id: string, by: string }}\n    key: meta.id\n    on:\n      {name}.Done: |\n          {script}\n"
         );
     }
