@@ -2,7 +2,6 @@
 
 use crate::support::Folder;
 use insta::assert_snapshot;
-use std::time::{Duration, Instant};
 
 #[test]
 fn a_sound_domain() {
@@ -63,14 +62,11 @@ fn broken() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[test]
-fn every_kind_of_broken_file_is_shown_at_its_place_within_half_a_second() {
+fn every_kind_of_broken_file_is_shown_at_its_place() {
     for (name, content, place) in broken() {
         let folder = Folder::empty();
         folder.write(&format!("domains/{name}.yaml"), content);
-        let begin = Instant::now();
         let check = folder.esctl("check");
-        let took = begin.elapsed();
-        assert!(took < Duration::from_millis(500), "{name} took {took:?}");
         check.exits(1).says("error: ").says(&format!("--> domains/{name}.yaml{place}"));
         folder.esctl("events").exits(2).says(&format!("--> domains/{name}.yaml{place}"));
     }
