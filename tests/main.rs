@@ -6,12 +6,12 @@ mod cli;
 mod domains;
 mod git;
 mod handbook;
-mod kill;
 mod processes;
 mod props;
 mod rules;
 mod store;
 mod support;
+mod trials;
 
 /// The binary's allocator: limits on memory are tested as they are in use.
 #[global_allocator]

@@ -1,7 +1,9 @@
 //! Properties: what holds for whatever a generator thinks of.
 //!
-//! `ESCTL_SCALE=n` tries n times as many cases. A failing run shows its seed; `ESCTL_SEED` replays it.
+//! `ESCTL_SCALE` says how many cases are tried, see `support/trial.rs`. A failing run shows its seed; `ESCTL_SEED` replays
+//! it.
 
+use crate::support::trial::scaled;
 use esctl::domain::fields::{Field, Fields, ListRules, NumberRules, Pattern, TextRules, Type};
 use esctl::json::{self, Number, Object, Reader, Value};
 use proptest::prelude::*;
@@ -9,16 +11,13 @@ use proptest::test_runner::RngSeed;
 use rust_decimal::Decimal;
 use std::hash::{BuildHasher, RandomState};
 
-const CASES: u32 = 256;
-
 /// How many cases, from which seed. Shown only where a test fails.
 fn config() -> ProptestConfig {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let scale = u32::try_from(number("ESCTL_SCALE").unwrap_or(1)).unwrap_or(u32::MAX);
-    let seed = number("ESCTL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let seed = std::env::var("ESCTL_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0));
     eprintln!("ESCTL_SEED={seed}");
     ProptestConfig {
-        cases: CASES.saturating_mul(scale),
+        cases: u32::try_from(scaled(256, 100_000)).unwrap(),
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(seed),
         ..ProptestConfig::default()

@@ -1,5 +1,6 @@
 //! `esctl send --batch`
 
+use crate::support::trial::scaled;
 use crate::support::{Folder, Outcome, bin};
 use insta::assert_snapshot;
 use std::io::{BufRead, BufReader, Write};
@@ -162,11 +163,10 @@ fn many_commands_in_many_groups() {
 }
 
 /// Many bank commands from a pipe: receipts in order, constant memory, and a read model that agrees with a sum
-/// computed by another program. 20,000 of them; `ESCTL_SCALE=10` sends 200,000.
+/// computed by another program. 20,000 of them in CI, 200,000 before a release.
 #[test]
 fn many_commands_through_a_pipe() {
-    let scale: u64 = std::env::var("ESCTL_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    let commands = 20_000 * scale;
+    let commands = scaled(20_000, 200_000);
     let folder = Folder::bank();
     folder.write(
         "make.py",

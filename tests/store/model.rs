@@ -1,16 +1,15 @@
-//! Random operations: the file does what the reference in memory does. `ESCTL_SCALE=20` runs twenty times as many.
+//! Random operations: the file does what the reference in memory does. `ESCTL_SCALE` says how many.
 
 // Here a `match` shows both cases alike.
 #![allow(clippy::match_bool)]
 
 use super::*;
+use crate::support::trial::scaled;
 use esctl::event::Version;
 use esctl::store::RowChange;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use std::fmt::Debug;
-
-const CASES: u32 = 96;
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -210,8 +209,8 @@ fn of(store: &mut dyn Store, generation: u64, p: u8) -> bool {
 
 #[test]
 fn the_file_does_what_the_reference_does() {
-    let scale = std::env::var("ESCTL_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let config = Config { cases: CASES * scale, failure_persistence: None, ..Config::default() };
+    let cases = u32::try_from(scaled(256, 100_000)).unwrap();
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&prop::collection::vec(operation(), 1..80), |operations| {
         let (mut file, mut memory) = (Subject::sqlite(), Subject::memory());
         for operation in &operations {

@@ -1,5 +1,7 @@
 //! What tests of the binary share: a folder of their own, and the whole of what a run of `esctl` said.
 
+pub mod trial;
+
 use std::fmt;
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! What was acknowledged survives a kill, nothing is stored twice, and what is unknown is settled by sending again.
 //!
-//! `ESCTL_SCALE=n` kills n times as often.
+//! `ESCTL_SCALE` says how often.
 
 use crate::support::Folder;
 use std::collections::BTreeSet;

@@ -1,0 +1,3 @@
+//! The machine that tries to break the store: `docs/reliability.md` says what is tried, how often, and what came of it.
+
+mod kill;
