@@ -4,6 +4,7 @@ mod arrows;
 mod broken;
 mod cli;
 mod domains;
+mod formats;
 mod git;
 mod handbook;
 mod processes;

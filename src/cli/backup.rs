@@ -27,12 +27,12 @@ pub struct BackupArgs {
 
 /// Runs the verb.
 pub fn run(args: &BackupArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let mut store = Context::file_to_read(&context.globals.store)?;
+    let mut store = context.file_to_read(&context.globals.store)?;
     let (new, file) = NewFile::begin(&args.file)?;
     drop(file);
     share_like(&context.globals.store, new.part())?;
     store.back_up(new.part())?;
-    let (id, head) = check(new.part(), store.id())?;
+    let (id, head) = check(context, new.part(), store.id())?;
     new.finish()?;
     let record = BackupDone { file: &args.file, store: &id, head };
     records::one(records::BACKUP, &record, &mut context.out).map_err(Failure::output)?;
@@ -48,8 +48,8 @@ fn share_like(store: &Path, copy: &Path) -> Result<(), Failure> {
 }
 
 /// Whether the copy is a sound store, and where it ends.
-fn check(copy: &Path, id: &str) -> Result<(Box<str>, esctl::event::Head), Failure> {
-    let mut copy = Context::file_to_read(copy)?;
+fn check(context: &Context, copy: &Path, id: &str) -> Result<(Box<str>, esctl::event::Head), Failure> {
+    let mut copy = context.file_to_read(copy)?;
     copy.check_integrity()?;
     let found: Box<str> = copy.id().into();
     if *found != *id {

@@ -153,19 +153,30 @@ impl Context {
             Purpose::Look | Purpose::Suppose => Access::Read,
             Purpose::Nothing => return Ok(Box::new(MemoryStore::new(fresh))),
         };
-        let options = Options { access, busy: Duration::from_secs(self.globals.timeout) };
-        match SqliteStore::open(&self.globals.store, options) {
-            Ok(store) => Ok(Box::new(store)),
+        match SqliteStore::open(&self.globals.store, self.options(access)) {
+            Ok(store) => Ok(Box::new(self.say_notices(store))),
+            // What is up to date can be shown all the same.
+            Err(StoreError::ReadOnly(_)) if purpose == Purpose::Project => self.store(Purpose::Look),
             Err(StoreError::Missing(_)) if purpose == Purpose::Suppose => Ok(Box::new(MemoryStore::new(fresh))),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn options(&self, access: Access) -> Options {
+        Options { access, busy: Duration::from_secs(self.globals.timeout) }
+    }
+
+    fn say_notices(&self, store: SqliteStore) -> SqliteStore {
+        store.notices().iter().for_each(|notice| self.talk.note(&notice.to_string()));
+        store
     }
 
     /// The store that an export goes into: where there is none, one is made that takes over the exported one's id,
     /// since that is part of every hash. What does not begin at the beginning makes none.
     pub fn store_of(&self, export: &Header) -> Result<SqliteStore, Failure> {
         let access = if export.after == Position(0) { Access::Create(export.store.clone()) } else { Access::Write };
-        SqliteStore::open(&self.globals.store, Options::new(access)).map_err(|error| match error {
+        let opened = SqliteStore::open(&self.globals.store, self.options(access));
+        opened.map(|store| self.say_notices(store)).map_err(|error| match error {
             StoreError::Missing(words) => {
                 let kind = Kind::Conflict;
                 Failure::new(kind, format!("{words}, and the export begins after position {}", export.after))
@@ -176,8 +187,8 @@ impl Context {
     }
 
     /// A store in a file, for those who look at the file as such.
-    pub fn file_to_read(path: &Path) -> Result<SqliteStore, Failure> {
-        Ok(SqliteStore::open(path, Options::new(Access::Read))?)
+    pub fn file_to_read(&self, path: &Path) -> Result<SqliteStore, Failure> {
+        Ok(self.say_notices(SqliteStore::open(path, self.options(Access::Read))?))
     }
 
     /// Ids for commands that name none.

@@ -303,7 +303,7 @@ impl From<Error> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (kind, hint) = match &error {
-            StoreError::Unavailable(_) | StoreError::Overtaken => (Kind::Unavailable, None),
+            StoreError::Unavailable(_) | StoreError::ReadOnly(_) | StoreError::Overtaken => (Kind::Unavailable, None),
             StoreError::Busy(_) => (Kind::Unavailable, Some("`--timeout SECONDS` waits longer for the turn")),
             StoreError::Misuse(_) => (Kind::Unavailable, Some("this is a mistake in esctl itself; please report it")),
             StoreError::NotAStore(_) => (Kind::Unavailable, Some("name another file with `--store`")),

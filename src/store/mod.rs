@@ -26,6 +26,9 @@ pub enum StoreError {
     /// It cannot be used now: no space, read-only, no permission. Nothing was stored.
     #[error("{0}")]
     Unavailable(String),
+    /// It can be read but not written to, here or by this program. Nothing was stored.
+    #[error("{0}")]
+    ReadOnly(String),
     /// It cannot be used now, since another process writes for longer than this one was willing to wait. Nothing was
     /// stored.
     #[error("{0}")]

@@ -10,6 +10,7 @@ mod import;
 mod init;
 mod output;
 mod project;
+mod readonly;
 mod replay;
 mod send;
 mod streams;

@@ -4,6 +4,7 @@ mod contract;
 mod faults;
 mod file;
 mod generations;
+mod log;
 mod model;
 
 use esctl::event::{Command, NewEvent, Position, Recorded, StreamName, Time};

@@ -6,8 +6,11 @@
 mod append;
 mod backup;
 mod fault;
+pub mod log;
+mod migration;
 mod names;
 mod open;
+mod presence;
 mod projections;
 mod read;
 mod rows;
@@ -25,8 +28,10 @@ use crate::json::Value;
 use append::Turn;
 use fault::Fault;
 use names::Names;
+use presence::Presence;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,6 +65,49 @@ impl Options {
     }
 }
 
+/// Something that opening a store brought to light, which whoever opened it should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The log ended in a transaction that is not whole, of so many pages; it counts as never having been.
+    Torn {
+        /// The log.
+        log: PathBuf,
+        /// How many pages of it were there.
+        frames: u64,
+    },
+    /// It was of an earlier format and was brought to today's.
+    Migrated {
+        /// The file.
+        store: PathBuf,
+        /// The format it had.
+        from: i32,
+        /// The format it has.
+        to: i32,
+        /// The file in which it is kept as it was.
+        kept: PathBuf,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn { log, frames } => {
+                let pages = if *frames == 1 { "1 page".to_owned() } else { format!("{frames} pages") };
+                write!(
+                    f,
+                    "`{}` ends in a transaction that is not whole ({pages}), as after a crash; it is dropped. What is \
+                     not whole was never acknowledged, unless the file was altered: `esctl verify --expect RECEIPT` tells",
+                    log.display()
+                )
+            }
+            Self::Migrated { store, from, to, kept } => {
+                let (store, kept) = (store.display(), kept.display());
+                write!(f, "`{store}` was brought from format {from} to {to}; as it was it is kept in `{kept}`")
+            }
+        }
+    }
+}
+
 /// A connection to a store in a file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -70,6 +118,11 @@ pub struct SqliteStore {
     connection: Option<Connection>,
     names: Names,
     turnstile: Arc<Turnstile>,
+    notices: Vec<Notice>,
+    /// Why it cannot be written to, where it was opened for reading because of that.
+    only_read: Option<String>,
+    /// Ends after the connection.
+    _presence: Presence,
     /// The last field: what is open in it ends with the connection, and only then is another process let in.
     turn: Option<Turn>,
 }
@@ -81,10 +134,24 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
         let turnstile = Turnstile::new(&path, options.busy);
-        let (connection, id) =
-            open::open(&path, &options, &turnstile).map_err(|fault| fault.say(&path, options.busy))?;
-        let (connection, names) = (Some(connection), Names::default());
-        Ok(Self { path, options, id: id.into(), connection, names, turnstile, turn: None })
+        let opened = open::open(&path, &options, &turnstile).map_err(|fault| fault.say(&path, options.busy))?;
+        Ok(Self {
+            path,
+            options,
+            id: opened.id.into(),
+            connection: Some(opened.connection),
+            names: Names::default(),
+            turnstile,
+            notices: opened.notices,
+            only_read: opened.only_read,
+            _presence: opened.presence,
+            turn: None,
+        })
+    }
+
+    /// What opening it brought to light.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// The file.
@@ -141,11 +208,13 @@ impl SqliteStore {
     }
 
     fn may_write(&self) -> Result<(), StoreError> {
-        if self.options.access == Access::Read {
-            let words = format!("`{}` was opened only for reading", self.path.display());
-            return Err(StoreError::Misuse(words));
+        match (&self.options.access, &self.only_read) {
+            (Access::Read, Some(why)) => Err(StoreError::ReadOnly(why.clone())),
+            (Access::Read, None) => {
+                Err(StoreError::Misuse(format!("`{}` was opened only for reading", self.path.display())))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! Opening and making the file, and the settings every connection gets. `docs/store.md` gives the reasons.
 
 use super::fault::{Fault, code};
+use super::presence::Presence;
 use super::schema::{self, Found};
-use super::turnstile::Turnstile;
-use super::{Access, Options, StoreError};
+use super::turnstile::{Turnstile, beside};
+use super::{Access, Notice, Options, StoreError, migration};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fmt::Write;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -26,33 +28,52 @@ const STATEMENTS: usize = 64;
 /// How long to wait before asking again where SQLite itself does not wait.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Opens, and makes where wanted, the store in that file; also gives its id.
-pub(super) fn open(
-    path: &Path,
-    options: &Options,
-    turnstile: &Arc<Turnstile>,
-) -> Result<(Connection, Box<str>), Fault> {
+/// A store that was opened.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) presence: Presence,
+    pub(super) id: Box<str>,
+    pub(super) notices: Vec<Notice>,
+    /// Why it can only be read, in words.
+    pub(super) only_read: Option<String>,
+}
+
+/// Opens, and makes where wanted, the store in that file.
+pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -> Result<Opened, Fault> {
     let shown = path.display();
     if rusqlite::version_number() < OLDEST_SQLITE {
         let words = format!("SQLite {} can lose data; 3.51.3 is the oldest that is used", rusqlite::version());
         return Err(StoreError::Unavailable(words).into());
     }
     let is_new = look_at_file(path, options)?;
+    let (mut presence, notice) = Presence::enter(path, turnstile)?;
+    let mut notices: Vec<Notice> = notice.into_iter().collect();
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if is_new {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
     // With a folder in front, `:memory:` and `file:x?…` are names like any other.
     let place = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
-    let connection = Connection::open_with_flags(&place, flags).map_err(|error| explain(path, error))?;
-    secure(&connection, options).map_err(|error| explain(path, error))?;
-
-    let found = schema::look(&connection, path).map_err(|fault| match fault {
-        Fault::Sql(error) => explain(path, error),
-        other => other,
-    })?;
+    let mut only_read = None;
+    let (connection, found) = match connect(&place, path, flags, options) {
+        Err(Fault::Sql(error)) if code(&error) == Some(ErrorCode::CannotOpen) && is_on_read_only_files(path) => {
+            only_read = Some(format!("`{shown}` cannot be written to: it is on a read-only file system"));
+            connect_frozen(&place, path, options)?
+        }
+        Err(Fault::Sql(error)) => return Err(explain(path, error)),
+        Err(fault) => return Err(fault),
+        Ok(connected) => connected,
+    };
+    if let Found::Newer(format) = found {
+        only_read = Some(format!(
+            "`{shown}` was written by a newer esctl: this one may read its format, {format}, but not write to it"
+        ));
+    }
+    if let Some(why) = only_read.clone().filter(|_| options.access != Access::Read) {
+        return Err(StoreError::ReadOnly(why).into());
+    }
     match (&options.access, found) {
-        (_, Found::Store) => {}
+        (_, Found::Store | Found::Newer(_)) | (Access::Read, Found::Older(_)) => {}
         (Access::Create(id), Found::Empty) => {
             let _entered = turnstile.enter()?;
             schema::create(&connection, path, id)?;
@@ -61,6 +82,10 @@ pub(super) fn open(
         }
         (Access::Write | Access::Read, Found::Empty) => {
             return Err(StoreError::NotAStore(format!("`{shown}` is an empty file, not an esctl store")).into());
+        }
+        (Access::Write | Access::Create(_), Found::Older(_)) => {
+            let _entered = turnstile.enter()?;
+            notices.extend(migration::bring_up(&connection, path, options.busy)?);
         }
     }
     if options.access == Access::Read {
@@ -71,7 +96,50 @@ pub(super) fn open(
         use_log(&connection, path, options)?;
     }
     let id = schema::id(&connection)?;
-    Ok((connection, id))
+    presence.stay();
+    Ok(Opened { connection, presence, id, notices, only_read })
+}
+
+/// Has SQLite open the file, and looks what it is.
+fn connect(place: &Path, path: &Path, flags: OpenFlags, options: &Options) -> Result<(Connection, Found), Fault> {
+    let connection = Connection::open_with_flags(place, flags)?;
+    secure(&connection, options)?;
+    let found = schema::look(&connection, path)?;
+    Ok((connection, found))
+}
+
+/// The same where no file can be written, and so nobody can be writing: SQLite then needs neither locks nor an index of
+/// the log. What is in a log it would not see.
+fn connect_frozen(place: &Path, path: &Path, options: &Options) -> Result<(Connection, Found), Fault> {
+    let log = beside(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0) {
+        return Err(StoreError::Unavailable(format!(
+            "`{}` is on a read-only file system, and its log `{}` holds what is not in it yet: copy both to where files \
+             can be written",
+            path.display(),
+            log.display()
+        ))
+        .into());
+    }
+    let mut name = String::from("file:");
+    for byte in place.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => name.push(char::from(*byte)),
+            // Whatever else has a meaning in the name of a file for SQLite, or is no character at all.
+            other => _ = write!(name, "%{other:02X}"),
+        }
+    }
+    name.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    connect(Path::new(&name), path, flags, options).map_err(|fault| match fault {
+        Fault::Sql(error) => explain(path, error),
+        other => other,
+    })
+}
+
+fn is_on_read_only_files(path: &Path) -> bool {
+    let opened = fs::OpenOptions::new().write(true).open(path);
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Whether the file is to be made. Refuses what is plainly no store.
@@ -180,7 +248,7 @@ fn use_log(connection: &Connection, path: &Path, options: &Options) -> Result<()
 }
 
 /// Makes the new name in the folder survive power loss. Where folders cannot be synced there is nothing to be done.
-fn sync_folder(path: &Path) {
+pub(super) fn sync_folder(path: &Path) {
     if cfg!(unix)
         && let Ok(folder) = fs::File::open(folder(path))
     {

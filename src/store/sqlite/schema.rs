@@ -1,4 +1,4 @@
-//! What makes a SQLite file a store: its mark, its format number, its tables.
+//! What makes a SQLite file a store: its mark, its format, its tables.
 
 use super::StoreError;
 use super::fault::Fault;
@@ -7,18 +7,33 @@ use std::path::Path;
 
 /// The mark in the file's header, `esct`: `file` and SQLite show it, other programs leave it alone.
 pub(super) const APPLICATION: i32 = 0x6573_6374;
-/// The format of the tables, kept in `user_version`. A store of a newer one is refused.
-pub(super) const FORMAT: i32 = 1;
+/// The format of the tables, kept in `user_version`. Each store says which formats a program must know at least to read
+/// it and to write to it, so that an older program can tell.
+pub(super) const FORMAT: i32 = 2;
+
+/// The oldest formats that a program must know to read a store of today's, and to write to it.
+const READER: &str = "2";
+const WRITER: &str = "2";
 
 const TABLES: &str = include_str!("schema.sql");
+
+/// What brings a store of each format, from 1 on, to the next.
+const STEPS: [&str; FORMAT as usize - 1] = [
+    // Format 1 did not say who may read and write it.
+    "INSERT INTO es_store (key, value) VALUES ('reader', '2'), ('writer', '2')",
+];
 
 /// What a file that SQLite could open turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing yet.
     Empty,
-    /// A store of a format this program knows.
+    /// A store to read and to write to.
     Store,
+    /// A store of this earlier format: to read as it is, and to be brought to today's before it is written to.
+    Older(i32),
+    /// A store of this later format, which a program that knows today's may read.
+    Newer(i32),
 }
 
 /// Looks without changing anything.
@@ -33,13 +48,24 @@ pub(super) fn look(connection: &Connection, path: &Path) -> Result<Found, Fault>
     let refused = |words: String| Err(Fault::Said(StoreError::NotAStore(format!("`{}` {words}", path.display()))));
     match (application, format) {
         (APPLICATION, FORMAT) => Ok(Found::Store),
-        (APPLICATION, newer) if newer > FORMAT => refused(format!(
-            "was written by a newer esctl: its format is {newer}, this esctl knows {FORMAT}; use a newer one"
-        )),
+        (APPLICATION, older) if (1..FORMAT).contains(&older) => Ok(Found::Older(older)),
+        (APPLICATION, newer) if newer > FORMAT => match (demand(connection, "writer"), demand(connection, "reader")) {
+            (Some(writer), _) if writer <= FORMAT => Ok(Found::Store),
+            (_, Some(reader)) if reader <= FORMAT => Ok(Found::Newer(newer)),
+            _ => refused(format!(
+                "was written by a newer esctl: its format is {newer}, this esctl knows {FORMAT}; use a newer one"
+            )),
+        },
         (APPLICATION, other) => refused(format!("has the format {other}, which no esctl ever wrote")),
         (0, 0) if objects == 0 => Ok(Found::Empty),
         _ => refused("is a SQLite file of another program, not an esctl store".to_owned()),
     }
+}
+
+/// The oldest format that a program must know; `None` where the store does not say it in a way that is known today.
+fn demand(connection: &Connection, what: &str) -> Option<i32> {
+    let said = connection.query_row("SELECT value FROM es_store WHERE key = ?1", [what], |row| row.get::<_, String>(0));
+    said.ok()?.parse().ok().filter(|format| *format > 0)
 }
 
 /// Makes the whole store in one transaction, unless another process did so meanwhile. Only within the write turn.
@@ -47,8 +73,21 @@ pub(super) fn create(connection: &Connection, path: &Path, id: &str) -> Result<(
     let turn = rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
     if look(&turn, path)? == Found::Empty {
         turn.execute_batch(TABLES)?;
-        turn.execute("INSERT INTO es_store (key, value) VALUES ('id', ?1)", [id])?;
+        let insert = "INSERT INTO es_store (key, value) VALUES ('id', ?1), ('reader', ?2), ('writer', ?3)";
+        turn.execute(insert, [id, READER, WRITER])?;
         turn.pragma_update(None, "application_id", APPLICATION)?;
+        turn.pragma_update(None, "user_version", FORMAT)?;
+    }
+    turn.commit().map_err(Fault::Commit)
+}
+
+/// Brings a store of an earlier format to today's in one transaction. Only within the write turn.
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), Fault> {
+    let turn = rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+    if let Found::Older(format) = look(&turn, path)? {
+        for step in STEPS.iter().skip(usize::try_from(format).unwrap_or(0).saturating_sub(1)) {
+            turn.execute_batch(step)?;
+        }
         turn.pragma_update(None, "user_version", FORMAT)?;
     }
     turn.commit().map_err(Fault::Commit)

@@ -16,6 +16,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// The end of the name of the file that is locked.
+const TURN: &str = "-turn";
+
 /// A connection's way to the turn.
 #[derive(Debug)]
 pub(super) struct Turnstile {
@@ -74,7 +77,7 @@ impl Turnstile {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Entered(Arc::clone(self))),
             Err(error) => Err(StoreError::Unavailable(format!(
                 "`{}` cannot be locked: {}",
-                beside(&self.store).display(),
+                beside(&self.store, TURN).display(),
                 error.kind()
             ))),
         }
@@ -149,7 +152,7 @@ impl Turnstile {
             return Ok(file);
         }
         // By whatever name the store is opened, there is one queue. SQLite names its own files after the same path.
-        let path = beside(&fs::canonicalize(&self.store).unwrap_or_else(|_| self.store.clone()));
+        let path = beside(&fs::canonicalize(&self.store).unwrap_or_else(|_| self.store.clone()), TURN);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = opened.or_else(|error| match error.kind() {
             // Another user's file, perhaps: reading is enough to lock it.
@@ -160,7 +163,7 @@ impl Turnstile {
             StoreError::Unavailable(format!(
                 "`{}` cannot be written to: `{}` cannot be made beside it: {}",
                 self.store.display(),
-                beside(&self.store).display(),
+                beside(&self.store, TURN).display(),
                 error.kind()
             ))
         })?;
@@ -168,10 +171,10 @@ impl Turnstile {
     }
 }
 
-/// The file beside the store that is locked.
-fn beside(store: &Path) -> PathBuf {
+/// A file beside the store, whose name is the store's with something at its end.
+pub(super) fn beside(store: &Path, end: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
-    name.push("-turn");
+    name.push(end);
     name.into()
 }
 
