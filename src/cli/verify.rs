@@ -4,9 +4,11 @@ use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use crate::render::talk::Ticker;
 use crate::render::{text, verdict};
+use esctl::domain::Domains;
 use esctl::event::{Hash, Position};
+use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::error::Misfit;
-use esctl::workbench::verify::{Claim, Report, verify};
+use esctl::workbench::verify::{Asked, Claim, Given, Report, Step, verify};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::fs::File;
@@ -15,12 +17,14 @@ use std::io::{self, BufReader, Cursor, Read};
 const EXAMPLES: &str = "\
 examples:
   esctl verify
-  esctl send account/ada Deposit amount=5 -o json | esctl verify --expect -";
+  esctl send account/ada Deposit amount=5 -o json | esctl verify --expect -
+  esctl verify -o json > last.json && esctl verify --since-head last.json";
 
-/// prove that the store is as it was written: every hash, position, version and command, and the file itself
+/// prove that the store is as it was written: every hash, position, version and command, the file itself, read models
 ///
-/// Prints what was checked, what was found, and what cannot be known from within. Where something is damaged, or a
-/// receipt does not hold, the exit code is 6. Nothing is written, and no domain is read.
+/// Prints what was checked, what was found, and what cannot be known from within. Where something is damaged, a receipt
+/// does not hold, or a row of a read model is not what the events give, the exit code is 6. Nothing is written. Read
+/// models are computed again by the domain, where there is one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
@@ -28,33 +32,64 @@ pub struct VerifyArgs {
     /// --batch` or `verify -o json` printed, `-` for stdin, or the JSON itself
     #[arg(long, value_name = "RECEIPT")]
     expect: Option<String>,
+    /// verify only what came after an earlier verification: what `verify -o json` printed then, or a receipt, given as for
+    /// `--expect`. That it still holds is checked; the events before it, and SQLite's own check of the file, are not
+    #[arg(long, value_name = "VERDICT")]
+    since_head: Option<String>,
+    /// leave out read models
+    #[arg(long)]
+    log_only: bool,
 }
 
 /// Runs the verb.
 pub fn run(args: &VerifyArgs, context: &mut Context) -> Result<Exit, Failure> {
     let mut store = context.store(Purpose::Look)?;
+    if (args.expect.as_deref(), args.since_head.as_deref()) == (Some("-"), Some("-")) {
+        return Err(Failure::usage("stdin can be read for `--expect` or for `--since-head`, not for both"));
+    }
+    let mut expect = args.expect.as_deref().map(Receipts::open).transpose()?;
+    let mut since = args.since_head.as_deref().map(Receipts::open).transpose()?;
+    let domains = if args.log_only { None } else { Some(rules(context)) };
+    let mut aside = SqliteStore::scratch()?;
+    let asked = Asked {
+        claims: expect.as_mut().map(|receipts| receipts as Given<'_>),
+        since: since.as_mut().map(|receipts| receipts as Given<'_>),
+        domains: domains.as_ref().map(|domains| domains.as_ref().map_err(String::as_str)),
+        aside: &mut aside,
+    };
     let mut ticker = Ticker::before_data();
-    let mut watch = |done: Position, total: Position| {
-        ticker.say(|| format!("verifying: {} of {}", text::thousands(done.0), text::thousands(total.0)));
-    };
-    let report = match &args.expect {
-        None => verify(&mut *store, None, &mut watch)?,
-        Some(expect) => {
-            let (name, input) = open(expect)?;
-            let mut claims = Receipts::new(&name, input);
-            let report = verify(&mut *store, Some(&mut claims), &mut watch)?;
-            // Nothing that holds is no proof.
-            if report.claims.as_ref().is_none_or(|claims| claims.held + claims.broken == 0) {
-                return Err(Failure::usage(format!("{name} holds no receipt")));
+    let report = verify(&mut *store, asked, &mut |step| {
+        ticker.say(|| match step {
+            Step::Events(done, total) => {
+                format!("verifying: {} of {}", text::thousands(done.0), text::thousands(total.0))
             }
-            report
-        }
-    };
+            Step::Projection(name, done, total) => {
+                let (done, total) = (text::thousands(done.0), text::thousands(total.0));
+                format!("computing {}: {done} of {total}", text::harmless(name))
+            }
+        });
+    })?;
     drop(ticker);
+    for (receipts, claims) in [(&expect, &report.claims), (&since, &report.since)] {
+        // Nothing that holds is no proof.
+        if let (Some(receipts), Some(claims)) = (receipts, claims)
+            && claims.held + claims.broken == 0
+        {
+            return Err(Failure::usage(format!("{} holds no receipt", receipts.name)));
+        }
+    }
     verdict::verdict(&report, &mut context.out)
         .and_then(|()| io::Write::flush(&mut context.out))
         .map_err(Failure::output)?;
     if report.is_sound() { Ok(Exit::Done) } else { Err(damaged(&report, context)) }
+}
+
+/// The rules by which read models are computed, or why there are none.
+fn rules(context: &Context) -> Result<Domains, String> {
+    context.domains().map_err(|failure| match failure.kind {
+        Kind::Domain => "the domain is not sound, `esctl check` says why".to_owned(),
+        _ => failure.cause.to_string(),
+    })
 }
 
 fn damaged(report: &Report, context: &Context) -> Failure {
@@ -66,9 +101,8 @@ fn damaged(report: &Report, context: &Context) -> Failure {
         let first = text::harmless(&first.words);
         words.push(format!("`{shown}` is damaged: {count}, the first: {first}"));
     }
-    if let Some(claims) = &report.claims
-        && let Some((claim, why)) = &claims.first
-    {
+    for claims in [&report.claims, &report.since].into_iter().flatten() {
+        let Some((claim, why)) = &claims.first else { continue };
         let of = claim.command.as_ref().map(|id| format!(" of the command `{}`", text::harmless(id)));
         words.push(format!(
             "{} of {} not hold in `{shown}`; the first is that{} at @{}: {}",
@@ -79,7 +113,19 @@ fn damaged(report: &Report, context: &Context) -> Failure {
             text::harmless(why)
         ));
     }
-    let hint = if verified.is_sound() {
+    let log_is_sound = words.is_empty();
+    for proven in &report.projections {
+        let Ok(proof) = &proven.proof else { continue };
+        if let Some(first) = proof.differences.first() {
+            let count = text::count(proof.differences.len() as u64 + proof.more, "difference");
+            let first = verdict::difference(first);
+            let (name, first) = (text::harmless(&proven.name), text::harmless(&first));
+            words.push(format!("`{name}` is not what its events give: {count}, the first: {first}"));
+        }
+    }
+    let hint = if log_is_sound {
+        "`esctl project rebuild` makes the rows anew"
+    } else if verified.is_sound() {
         "the store is another one, an older copy, or its end was removed: keep it as it is, and look for the right one"
     } else {
         "keep the file as it is, and go on from a copy or a backup"
@@ -93,7 +139,7 @@ fn open(expect: &str) -> Result<(String, Box<dyn Read>), Failure> {
         return Ok(("stdin".to_owned(), Box::new(io::stdin())));
     }
     if expect.trim_start().starts_with('{') {
-        return Ok(("`--expect`".to_owned(), Box::new(Cursor::new(expect.to_owned()))));
+        return Ok(("what was given".to_owned(), Box::new(Cursor::new(expect.to_owned()))));
     }
     let path = expect.strip_prefix('@').unwrap_or(expect);
     let cannot = |error| Failure::usage(format!("`{path}` cannot be read: {error}"));
@@ -114,16 +160,17 @@ struct Receipt {
 }
 
 /// Receipts one after the other, in constant memory.
-struct Receipts<'n> {
-    name: &'n str,
+struct Receipts {
+    name: String,
     read: serde_json::StreamDeserializer<'static, serde_json::de::IoRead<BufReader<Box<dyn Read>>>, Receipt>,
     count: u64,
 }
 
-impl<'n> Receipts<'n> {
-    fn new(name: &'n str, input: Box<dyn Read>) -> Self {
+impl Receipts {
+    fn open(given: &str) -> Result<Self, Failure> {
+        let (name, input) = open(given)?;
         let read = serde_json::Deserializer::from_reader(BufReader::new(input)).into_iter();
-        Self { name, read, count: 0 }
+        Ok(Self { name, read, count: 0 })
     }
 
     fn wrong(&self, why: impl std::fmt::Display) -> Misfit {
@@ -148,7 +195,7 @@ impl<'n> Receipts<'n> {
     }
 }
 
-impl Iterator for Receipts<'_> {
+impl Iterator for Receipts {
     type Item = Result<Claim, Misfit>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,9 +1,12 @@
 //! What `verify` prints: what was checked, what was found, and what nobody can know.
 
 use super::listing::{Column, Listing, Render};
+use super::wire::Exact;
 use super::{Format, Output, text, wire};
+use esctl::event::Position;
 use esctl::store::Finding;
-use esctl::workbench::verify::Report;
+use esctl::workbench::project::proof::{Difference, DifferenceKind};
+use esctl::workbench::verify::{Claim, Report};
 use serde::Serialize;
 use std::io;
 
@@ -34,12 +37,16 @@ struct Verdict<'a> {
     position: u64,
     head: String,
     checked: Checked,
+    /// Where it began, with `--since-head`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Since<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts: Option<Receipts<'a>>,
+    projections: Vec<Compared<'a>>,
     findings: Vec<Found<'a>>,
     /// Findings beyond those that are listed.
     more: u64,
-    not_checked: Vec<Unknown>,
+    not_checked: Vec<Unknown<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,6 +56,38 @@ struct Checked {
     commands: u64,
     domains: u64,
     bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Since<'a> {
+    position: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<Broken<'a>>,
+}
+
+/// A read model that was computed again.
+#[derive(Debug, Serialize)]
+struct Compared<'a> {
+    name: &'a str,
+    position: u64,
+    rows: u64,
+    events: u64,
+    differences: Vec<Differing<'a>>,
+    /// Differences beyond those that are listed.
+    more: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Differing<'a> {
+    key: Exact<'a>,
+    /// `value`, `missing` or `extra`.
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<Exact<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    computed: Option<Exact<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,9 +118,17 @@ struct Found<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Unknown {
+struct Unknown<'a> {
     what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     why: String,
+}
+
+impl<'a> From<&'a (Claim, String)> for Broken<'a> {
+    fn from((claim, words): &'a (Claim, String)) -> Self {
+        Self { id: claim.command.as_deref(), position: claim.position.0, message: words }
+    }
 }
 
 impl<'a> From<&'a Finding> for Found<'a> {
@@ -96,18 +143,58 @@ impl<'a> From<&'a Finding> for Found<'a> {
 }
 
 /// What was not looked at, or cannot be seen from within.
-fn unknown(report: &Report) -> Vec<Unknown> {
+fn unknown(report: &Report) -> Vec<Unknown<'_>> {
+    let mut all = Vec::new();
+    let mut unknown = |what, name, why| all.push(Unknown { what, name, why });
+    let since = report.verified.since;
+    if since > Position(0) {
+        unknown("events", None, format!("those up to {} were verified before", wire::at(since)));
+        unknown("file", None, "SQLite's own check reads all of it: without `--since-head`".to_owned());
+    }
     let tail = match &report.claims {
         None => "events removed at the end, or a history rewritten with new hashes, show only against a receipt: \
                  `--expect`"
             .to_owned(),
         Some(claims) => format!(
-            "events removed behind @{}, up to which receipts hold, show only against a later receipt",
-            claims.reach
+            "events removed behind {}, up to which receipts hold, show only against a later receipt",
+            wire::at(claims.reach)
         ),
     };
-    let projections = "rows of read models are not compared with the events: `esctl project rebuild` makes them anew";
-    vec![Unknown { what: "tail", why: tail }, Unknown { what: "projections", why: projections.to_owned() }]
+    unknown("tail", None, tail);
+    for proven in &report.projections {
+        if let Err(why) = &proven.proof {
+            unknown("projection", Some(proven.name.as_str()), why.clone());
+        }
+    }
+    all
+}
+
+/// A difference in words.
+pub fn difference(difference: &Difference) -> String {
+    let key = &difference.key;
+    match &difference.kind {
+        DifferenceKind::Value { column, stored, computed } => {
+            format!("`{column}` of the row {key} is {stored}, the events give {computed}")
+        }
+        DifferenceKind::Missing => format!("the row {key} is missing"),
+        DifferenceKind::Extra => format!("the events give no row {key}"),
+    }
+}
+
+impl<'a> From<&'a Difference> for Differing<'a> {
+    fn from(difference: &'a Difference) -> Self {
+        let bare = |kind| Self { key: Exact::from(&difference.key), kind, column: None, stored: None, computed: None };
+        match &difference.kind {
+            DifferenceKind::Value { column, stored, computed } => Self {
+                column: Some(column),
+                stored: Some(stored.into()),
+                computed: Some(computed.into()),
+                ..bare("value")
+            },
+            DifferenceKind::Missing => bare("missing"),
+            DifferenceKind::Extra => bare("extra"),
+        }
+    }
 }
 
 /// The verdict, in the form asked for.
@@ -134,15 +221,30 @@ fn whole(report: &Report) -> Verdict<'_> {
             domains: verified.domains,
             bytes: verified.bytes,
         },
+        since: report
+            .since
+            .as_ref()
+            .map(|since| Since { position: verified.since.0, broken: since.first.as_ref().map(Broken::from) }),
         receipts: report.claims.as_ref().map(|claims| Receipts {
             held: claims.held,
             broken: claims.broken,
-            first: claims.first.as_ref().map(|(claim, words)| Broken {
-                id: claim.command.as_deref(),
-                position: claim.position.0,
-                message: words,
-            }),
+            first: claims.first.as_ref().map(Broken::from),
         }),
+        projections: report
+            .projections
+            .iter()
+            .filter_map(|proven| {
+                let proof = proven.proof.as_ref().ok()?;
+                Some(Compared {
+                    name: &proven.name,
+                    position: proof.position.0,
+                    rows: proof.rows,
+                    events: proof.events,
+                    differences: proof.differences.iter().map(Differing::from).collect(),
+                    more: proof.more,
+                })
+            })
+            .collect(),
         findings: verified.findings.iter().map(Found::from).collect(),
         more: verified.more,
         not_checked: unknown(report),
@@ -167,6 +269,12 @@ fn lines(report: &Report, shown: fn(u64) -> String) -> Vec<Line> {
         line("checked", "receipts", shown(claims.held + claims.broken));
     }
     line("checked", "head", format!("{} {}", wire::at(verified.head.position), verified.head.hash));
+    for proven in &report.projections {
+        if let Ok(proof) = &proven.proof {
+            let (rows, events) = (text::count(proof.rows, "row"), text::count(proof.events, "event"));
+            line("checked", &proven.name, format!("{rows} from {events}, up to {}", wire::at(proof.position)));
+        }
+    }
     for finding in &verified.findings {
         let what = match (finding.position, &finding.stream, &finding.command) {
             (Some(position), ..) => wire::at(position),
@@ -179,14 +287,23 @@ fn lines(report: &Report, shown: fn(u64) -> String) -> Vec<Line> {
     if verified.more > 0 {
         line("damaged", "more", text::count(verified.more, "finding"));
     }
-    if let Some(claims) = &report.claims
-        && let Some((claim, words)) = &claims.first
-    {
-        line("broken", "receipts", shown(claims.broken));
-        line("broken", &wire::at(claim.position), words.clone());
+    for claims in [&report.claims, &report.since].into_iter().flatten() {
+        if let Some((claim, words)) = &claims.first {
+            line("broken", "receipts", shown(claims.broken));
+            line("broken", &wire::at(claim.position), words.clone());
+        }
+    }
+    for proven in &report.projections {
+        let Ok(proof) = &proven.proof else { continue };
+        for found in &proof.differences {
+            line("differs", &proven.name, difference(found));
+        }
+        if proof.more > 0 {
+            line("differs", &proven.name, format!("{} more", shown(proof.more)));
+        }
     }
     for unknown in unknown(report) {
-        line("not checked", unknown.what, unknown.why);
+        line("not checked", unknown.name.unwrap_or(unknown.what), unknown.why);
     }
     lines
 }

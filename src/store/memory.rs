@@ -7,7 +7,7 @@ use super::{
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::{self, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A store that lives as long as the value does.
@@ -239,17 +239,22 @@ impl Store for MemoryStore {
         Ok(position.0.checked_sub(1).and_then(|at| self.events.get(index(at))).map(|(_, hash)| *hash))
     }
 
-    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
+    fn verify(&mut self, since: Position, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
         self.outside()?;
         // Positions, versions and names are places in memory and cannot be wrong; the hashes can.
+        let done = |first: usize, count: usize| (first + count) as u64 <= since.0;
+        let before = self.commands.iter().take_while(|(_, first, count)| done(*first, *count)).last();
+        let start = before.map_or(0, |(_, first, count)| first + count);
+        let touched: BTreeSet<&StreamName> = self.events[start..].iter().map(|(event, _)| &event.stream).collect();
         let mut verified = Verified {
             head: self.now(),
-            streams: self.streams.len() as u64,
+            since: Position(start as u64),
+            streams: touched.len() as u64,
             domains: self.domains.len() as u64,
             ..Verified::default()
         };
-        let mut previous = chain::GENESIS;
-        for (command, first, count) in &self.commands {
+        let mut previous = start.checked_sub(1).map_or(chain::GENESIS, |last| self.events[last].1);
+        for (command, first, count) in self.commands.iter().skip_while(|(_, first, count)| done(*first, *count)) {
             let digest = chain::command(command);
             verified.commands += 1;
             verified.bytes += (command.data.len() + command.meta.as_deref().map_or(0, str::len)) as u64;
@@ -267,7 +272,8 @@ impl Store for MemoryStore {
                 verified.bytes += event.data.len() as u64;
             }
         }
-        watch(verified.head.position, verified.head.position);
+        let all = Position(verified.head.position.0 - verified.since.0);
+        watch(all, all);
         Ok(verified)
     }
 

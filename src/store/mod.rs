@@ -228,9 +228,11 @@ pub struct Finding {
 pub struct Verified {
     /// The end of the store when it began; what was appended later was not looked at.
     pub head: Head,
-    /// Events whose hash was recomputed and compared. Less than the head's position only where there are findings.
+    /// The position after which it began; 0 where everything was looked at.
+    pub since: Position,
+    /// Events whose hash was recomputed and compared. Less than there are since then only where there are findings.
     pub events: u64,
-    /// Streams whose versions were counted through.
+    /// Streams of these events, whose versions were counted through.
     pub streams: u64,
     /// Commands that were matched with their events.
     pub commands: u64,
@@ -325,7 +327,10 @@ pub trait Store {
     /// Recomputes and compares everything that can be: hashes, positions, versions, commands with their events, names,
     /// domain texts. In pages; `watch` is told how many positions of how many are done. What is damaged is a finding,
     /// and an error only says that the verification itself could not be carried out. Outside a turn.
-    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError>;
+    ///
+    /// What was verified before need not be again: with `since` it begins after that position, or where that is within
+    /// a command, before it. The hash there is taken as it is stored.
+    fn verify(&mut self, since: Position, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError>;
 
     /// Takes the write turn. Nobody else writes until it ends; readers go on.
     fn begin(&mut self) -> Result<(), StoreError>;

@@ -1,6 +1,9 @@
-//! The store proves itself, and that it still holds what was acknowledged. No domain is asked.
+//! The store proves itself, that it still holds what was acknowledged, and that its read models are what its events
+//! give.
 
+use super::project::proof::{Proven, prove};
 use super::{Error, Misfit};
+use crate::domain::Domains;
 use crate::event::{Hash, Position};
 use crate::store::{Store, StoreError, Verified, chain};
 
@@ -35,27 +38,84 @@ pub struct Report {
     pub verified: Verified,
     /// About the claims, where there were any.
     pub claims: Option<Claims>,
+    /// About the claim from which on it was verified, where that was asked for.
+    pub since: Option<Claims>,
+    /// About each read model that is served.
+    pub projections: Vec<Proven>,
 }
 
 impl Report {
     /// Whether the store is as it must be and every claim holds.
     pub fn is_sound(&self) -> bool {
-        self.verified.is_sound() && self.claims.as_ref().is_none_or(|claims| claims.broken == 0)
+        let hold = |claims: &Option<Claims>| claims.as_ref().is_none_or(|claims| claims.broken == 0);
+        let proven = |proven: &Proven| proven.proof.as_ref().map_or(true, |proof| proof.differences.is_empty());
+        self.verified.is_sound() && hold(&self.claims) && hold(&self.since) && self.projections.iter().all(proven)
     }
 }
 
 /// The claims are looked at one after the other, however many there are.
 pub type Given<'g> = &'g mut dyn Iterator<Item = Result<Claim, Misfit>>;
 
+/// What to verify, and against what.
+pub struct Asked<'a> {
+    /// What must hold.
+    pub claims: Option<Given<'a>>,
+    /// What was verified before, so that only what came after it is. The last of them counts.
+    pub since: Option<Given<'a>>,
+    /// The rules by which read models are computed again, or why there are none; `None` leaves read models out.
+    pub domains: Option<Result<&'a Domains, &'a str>>,
+    /// Where that is done.
+    pub aside: &'a mut dyn Store,
+}
+
+/// Something worth telling on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// So many events of so many were verified.
+    Events(Position, Position),
+    /// This read model was computed up to a position of so many.
+    Projection(&'a str, Position, Position),
+}
+
 /// Verifies a store. The claims come first: the end up to which everything is recomputed is then behind all of them,
 /// and a hash that a claim was compared with is a hash that was recomputed.
-pub fn verify(
+pub fn verify(store: &mut dyn Store, asked: Asked<'_>, watch: &mut dyn FnMut(Step<'_>)) -> Result<Report, Error> {
+    let claims = asked.claims.map(|given| compare(store, given)).transpose()?;
+    let since = asked.since.map(|given| compare(store, given)).transpose()?;
+    // What does not hold is nothing to begin at.
+    let start = since.as_ref().filter(|since| since.broken == 0).map_or(Position(0), |since| since.reach);
+    let verified = store.verify(start, &mut |done, total| watch(Step::Events(done, total)))?;
+    let projections = match asked.domains {
+        None => projections(store, Err("read models were left out"), asked.aside, watch)?,
+        // Of events that are not those that were stored nothing can be computed.
+        Some(_) if !verified.is_sound() => projections(store, Err("the store is damaged"), asked.aside, watch)?,
+        Some(domains) => projections(store, domains, asked.aside, watch)?,
+    };
+    Ok(Report { verified, claims, since, projections })
+}
+
+fn projections(
     store: &mut dyn Store,
-    given: Option<Given<'_>>,
-    watch: &mut dyn FnMut(Position, Position),
-) -> Result<Report, Error> {
-    let claims = given.map(|given| compare(store, given)).transpose()?;
-    Ok(Report { verified: store.verify(watch)?, claims })
+    domains: Result<&Domains, &str>,
+    aside: &mut dyn Store,
+    watch: &mut dyn FnMut(Step<'_>),
+) -> Result<Vec<Proven>, Error> {
+    let mut all = Vec::new();
+    for generation in store.generations()?.into_iter().filter(|generation| generation.served) {
+        let name = generation.projection.to_string();
+        let proof = match domains {
+            Err(why) => Err(why.to_owned()),
+            Ok(domains) if domains.projection(&name).is_none() => Err("the domain has no such projection".to_owned()),
+            Ok(domains) => {
+                let mut step = |progress: super::project::Progress| {
+                    watch(Step::Projection(&name, progress.done, progress.total));
+                };
+                prove(domains, store, aside, &name, &mut step)?
+            }
+        };
+        all.push(Proven { name, proof });
+    }
+    Ok(all)
 }
 
 fn compare(store: &mut dyn Store, given: Given<'_>) -> Result<Claims, Error> {

@@ -10,6 +10,7 @@ mod import;
 mod init;
 mod output;
 mod project;
+mod proof;
 mod readonly;
 mod replay;
 mod send;

@@ -398,7 +398,7 @@ fn calls_out_of_turn_are_refused(subject: &mut Subject) {
     store.rollback();
     store.begin().unwrap();
     misused(store.begin());
-    misused(store.verify(&mut |_, _| {}).map(|_| ()));
+    misused(store.verify(Position(0), &mut |_, _| {}).map(|_| ()));
     misused(store.build(&table).map(|_| ()));
     misused(store.abandon("balances"));
     misused(store.advance(&table, 1, Position(0), Position(0), &[]));
@@ -411,7 +411,7 @@ fn calls_out_of_turn_are_refused(subject: &mut Subject) {
 
 fn what_was_stored_verifies(subject: &mut Subject) {
     let store = subject.store();
-    let empty = store.verify(&mut |_, _| {}).unwrap();
+    let empty = store.verify(Position(0), &mut |_, _| {}).unwrap();
     assert_eq!(empty, Verified::default());
     let text = "text of the domain";
     for n in 0..1500 {
@@ -423,12 +423,23 @@ fn what_was_stored_verifies(subject: &mut Subject) {
         store.commit().unwrap();
     }
     let mut steps = Vec::new();
-    let verified = store.verify(&mut |done, of| steps.push((done, of))).unwrap();
+    let verified = store.verify(Position(0), &mut |done, of| steps.push((done, of))).unwrap();
     assert_eq!(verified.findings, []);
     let counts = (verified.events, verified.streams, verified.commands, verified.domains, verified.more);
     assert_eq!(counts, (3000, 8, 1500, 1, 0));
     assert_eq!(verified.head, store.head().unwrap());
     assert_eq!(steps.last(), Some(&(Position(3000), Position(3000))));
+    // What was verified before is left out; a command is verified whole.
+    for (since, start) in [(1, 0), (2, 2), (2000, 2000), (2001, 2000), (2999, 2998), (3000, 3000)] {
+        let mut steps = Vec::new();
+        let rest = store.verify(Position(since), &mut |done, of| steps.push((done, of))).unwrap();
+        let left = 3000 - start;
+        let streams = if left == 0 { 0 } else { 1 + (left / 2).min(7) };
+        let counts = (rest.since.0, rest.events, rest.streams, rest.commands, rest.findings.len());
+        assert_eq!(counts, (start, left, streams, left / 2, 0), "since @{since}");
+        assert_eq!(rest.head, verified.head);
+        assert!(steps.last().is_none_or(|last| *last == (Position(left), Position(left))), "{steps:?}");
+    }
     assert_eq!(store.hash_at(Position(3000)).unwrap(), Some(verified.head.hash));
     assert_ne!(store.hash_at(Position(1)).unwrap(), Some(verified.head.hash));
     assert_eq!(store.hash_at(Position(0)).unwrap(), None);

@@ -102,8 +102,8 @@ impl Store for FailingStore {
     fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {
         self.call(|s| s.hash_at(position))
     }
-    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
-        self.call(|s| s.verify(watch))
+    fn verify(&mut self, since: Position, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
+        self.call(|s| s.verify(since, watch))
     }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.call(|s| s.begin())

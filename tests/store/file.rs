@@ -676,3 +676,21 @@ fn the_documented_columns_are_the_real_ones() {
     real.sort();
     assert_eq!(documented, real);
 }
+
+/// A reader that comes while the store is being made waits until it is.
+#[test]
+fn who_reads_while_it_is_made_waits_for_it() {
+    for _ in 0..20 {
+        let (_folder, path) = place();
+        std::thread::scope(|scope| {
+            scope.spawn(|| open(&path));
+            let read = loop {
+                match read(&path) {
+                    Err(StoreError::Missing(_)) => {}
+                    other => break other,
+                }
+            };
+            assert_eq!(read.unwrap().head().unwrap().position, Position(0));
+        });
+    }
+}

@@ -28,6 +28,7 @@ use crate::json::Value;
 use append::Turn;
 use fault::Fault;
 use names::Names;
+use open::Opened;
 use presence::Presence;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -135,7 +136,19 @@ impl SqliteStore {
         let path = path.as_ref().to_owned();
         let turnstile = Turnstile::new(&path, options.busy);
         let opened = open::open(&path, &options, &turnstile).map_err(|fault| fault.say(&path, options.busy))?;
-        Ok(Self {
+        Ok(Self::over(path, options, turnstile, opened))
+    }
+
+    /// A store of its own in a temporary file that nobody else sees and that goes with it: for what is computed aside.
+    pub fn scratch() -> Result<Self, StoreError> {
+        let path = PathBuf::from("a temporary file");
+        let options = Options::new(Access::Create("scratch".into()));
+        let opened = open::scratch(&options, "scratch").map_err(|fault| fault.say(&path, options.busy))?;
+        Ok(Self::over(path, options, Turnstile::open(), opened))
+    }
+
+    fn over(path: PathBuf, options: Options, turnstile: Arc<Turnstile>, opened: Opened) -> Self {
+        Self {
             path,
             options,
             id: opened.id.into(),
@@ -146,7 +159,7 @@ impl SqliteStore {
             only_read: opened.only_read,
             _presence: opened.presence,
             turn: None,
-        })
+        }
     }
 
     /// What opening it brought to light.
@@ -379,13 +392,13 @@ impl Store for SqliteStore {
         self.call(|connection, _| read::hash_at(connection, position))
     }
 
-    fn verify(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
+    fn verify(&mut self, since: Position, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
         // A turn would hold everything in one transaction, and what is in it is not yet what is stored.
         if self.turn.is_some() {
             return Err(check::in_turn());
         }
         let id = Arc::clone(&self.id);
-        self.call(|connection, _| verify::run(connection, &id, watch))
+        self.call(|connection, _| verify::run(connection, &id, since, watch))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {

@@ -46,6 +46,8 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
         return Err(StoreError::Unavailable(words).into());
     }
     let is_new = look_at_file(path, options)?;
+    // Who sees a file that is empty as yet finds that somebody is making it.
+    let mut making = is_new.then(|| turnstile.enter()).transpose()?;
     let (mut presence, notice) = Presence::enter(path, turnstile)?;
     let mut notices: Vec<Notice> = notice.into_iter().collect();
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -55,7 +57,7 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
     // With a folder in front, `:memory:` and `file:x?…` are names like any other.
     let place = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
     let mut only_read = None;
-    let (connection, found) = match connect(&place, path, flags, options) {
+    let (connection, mut found) = match connect(&place, path, flags, options) {
         Err(Fault::Sql(error)) if code(&error) == Some(ErrorCode::CannotOpen) && is_on_read_only_files(path) => {
             only_read = Some(format!("`{shown}` cannot be written to: it is on a read-only file system"));
             connect_frozen(&place, path, options)?
@@ -72,10 +74,18 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
     if let Some(why) = only_read.clone().filter(|_| options.access != Access::Read) {
         return Err(StoreError::ReadOnly(why).into());
     }
+    if found == Found::Empty && !matches!(options.access, Access::Create(_)) && turnstile.is_there() {
+        // Another process may be making it just now.
+        let _entered = turnstile.enter()?;
+        found = schema::look(&connection, path)?;
+    }
     match (&options.access, found) {
         (_, Found::Store | Found::Newer(_)) | (Access::Read, Found::Older(_)) => {}
         (Access::Create(id), Found::Empty) => {
-            let _entered = turnstile.enter()?;
+            let _entered = match making.take() {
+                Some(entered) => entered,
+                None => turnstile.enter()?,
+            };
             schema::create(&connection, path, id)?;
             use_log(&connection, path, options)?;
             sync_folder(path);
@@ -88,6 +98,7 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
             notices.extend(migration::bring_up(&connection, path, options.busy)?);
         }
     }
+    drop(making);
     if options.access == Access::Read {
         connection.pragma_update(None, "query_only", true)?;
     } else if !uses_log(&connection)? {
@@ -98,6 +109,15 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
     let id = schema::id(&connection)?;
     presence.stay();
     Ok(Opened { connection, presence, id, notices, only_read })
+}
+
+/// A store in a file that SQLite makes for this connection alone, keeps in memory while it is small, and removes.
+pub(super) fn scratch(options: &Options, id: &str) -> Result<Opened, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags("", flags)?;
+    secure(&connection, options)?;
+    schema::create(&connection, Path::new(""), id)?;
+    Ok(Opened { connection, presence: Presence::unseen(), id: id.into(), notices: Vec::new(), only_read: None })
 }
 
 /// Has SQLite open the file, and looks what it is.

@@ -41,6 +41,11 @@ impl Presence {
         Ok((presence, notice))
     }
 
+    /// For a store that nobody else knows of.
+    pub(super) fn unseen() -> Self {
+        Self { shown: PathBuf::new(), log: PathBuf::new(), index: PathBuf::new(), present: None }
+    }
+
     /// Is seen by others, now that SQLite has opened the store and made a log where there was none.
     pub(super) fn stay(&mut self) {
         if self.present.is_none() && cfg!(unix) {

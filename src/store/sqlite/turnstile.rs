@@ -26,6 +26,8 @@ pub(super) struct Turnstile {
     store: PathBuf,
     /// How long to stand in the queue.
     patience: Duration,
+    /// Nobody else knows of the store: there is nothing to wait for.
+    alone: bool,
     /// The file beside it, opened when it is first needed: who only reads makes none.
     file: OnceLock<File>,
     place: Mutex<Place>,
@@ -62,14 +64,40 @@ impl Turnstile {
         Arc::new(Self {
             store: store.to_owned(),
             patience,
+            alone: false,
             file: OnceLock::new(),
             place: Mutex::default(),
             called: Condvar::new(),
         })
     }
 
+    /// The one of a store that nobody else knows of.
+    pub(super) fn open() -> Arc<Self> {
+        Arc::new(Self {
+            store: PathBuf::new(),
+            patience: Duration::ZERO,
+            alone: true,
+            file: OnceLock::new(),
+            place: Mutex::default(),
+            called: Condvar::new(),
+        })
+    }
+
+    /// Whether nobody else knows of the store.
+    pub(super) fn is_open(&self) -> bool {
+        self.alone
+    }
+
+    /// Whether anybody ever took the turn.
+    pub(super) fn is_there(&self) -> bool {
+        beside(&self.store, TURN).exists()
+    }
+
     /// Waits for the turn; [`StoreError::Busy`] when patience ends.
     pub(super) fn enter(self: &Arc<Self>) -> Result<Entered, StoreError> {
+        if self.alone {
+            return Ok(Entered(Arc::clone(self)));
+        }
         match self.wait(self.file()?) {
             Ok(true) => Ok(Entered(Arc::clone(self))),
             Ok(false) => Err(self.busy()),

@@ -1,0 +1,106 @@
+//! Names, domain texts, and what SQLite knows about its file.
+
+use super::{DOMAINS, Run, STREAMS, TYPES};
+use crate::event::StreamName;
+use crate::store::sqlite::fault::Fault;
+use crate::store::{Finding, MAX_FINDINGS, chain};
+use rusqlite::{Connection, Row};
+
+impl Run<'_> {
+    pub(super) fn stream_names(&mut self) -> Result<(), Fault> {
+        let each = |run: &mut Self, _: &Connection, row: &Row<'_>, number: u64| {
+            let (Ok(name), Ok(aggregate)) = (row.get::<_, Box<str>>(1), row.get::<_, Box<str>>(2)) else {
+                run.note(|| format!("the name of the stream number {number} is no UTF-8 text"));
+                return Ok(0);
+            };
+            let wrong = match StreamName::new(&name) {
+                Err(error) => error.to_string(),
+                Ok(legal) if legal.aggregate() != &*aggregate => {
+                    format!("it is filed under the aggregate `{aggregate}`")
+                }
+                Ok(_) if run.unused(&run.streams, number) => "no command and no event belongs to it".to_owned(),
+                Ok(_) => return Ok(0),
+            };
+            run.verified.note(|| Finding {
+                words: format!("the stream `{name}`, number {number}: {wrong}"),
+                stream: Some(name),
+                ..Finding::default()
+            });
+            Ok(0)
+        };
+        self.walk("the stream number ", STREAMS, (0, self.end.streams), each, &mut |_| {})
+    }
+
+    pub(super) fn type_names(&mut self) -> Result<(), Fault> {
+        let each = |run: &mut Self, _: &Connection, row: &Row<'_>, number: u64| {
+            let (Ok(aggregate), Ok(name)) = (row.get::<_, Box<str>>(1), row.get::<_, Box<str>>(2)) else {
+                run.note(|| format!("the name of the event type number {number} is no UTF-8 text"));
+                return Ok(0);
+            };
+            let illegal = |text: &str| text.is_empty() || text.contains(crate::event::is_control);
+            if illegal(&aggregate) || illegal(&name) {
+                run.note(|| format!("the event type number {number}, `{name}` of `{aggregate}`, has no legal name"));
+            } else if run.unused(&run.types, number) {
+                run.note(|| format!("no event has the type number {number}, `{name}` of `{aggregate}`"));
+            }
+            Ok(0)
+        };
+        self.walk("the event type number ", TYPES, (0, self.end.types), each, &mut |_| {})
+    }
+
+    pub(super) fn domain_texts(&mut self) -> Result<(), Fault> {
+        let each = |run: &mut Self, _: &Connection, row: &Row<'_>, number: u64| {
+            let (Ok(digest), Ok(text)) = (row.get::<_, Box<str>>(1), row.get::<_, Box<str>>(2)) else {
+                run.note(|| format!("the domain text number {number} is no UTF-8 text"));
+                return Ok(0);
+            };
+            run.verified.domains += 1;
+            run.verified.bytes += text.len() as u64;
+            if chain::domain(&text) != *digest {
+                run.note(|| {
+                    format!("the domain text number {number} has not the digest `{digest}` that it is kept under")
+                });
+            }
+            if run.unused(&run.domains, number) {
+                run.note(|| format!("no command was decided by the domain text number {number}, `{digest}`"));
+            }
+            Ok(text.len())
+        };
+        self.walk("the domain text number ", DOMAINS, (0, self.end.domains), each, &mut |_| {})
+    }
+
+    /// What SQLite itself knows about its file: pages, indexes, column types, references.
+    pub(super) fn file(&mut self) -> Result<(), Fault> {
+        if let Err(fault) = self.integrity().and_then(|()| self.references()) {
+            let words = fault.damage()?;
+            self.note(|| format!("SQLite cannot check the file: {words}"));
+        }
+        Ok(())
+    }
+
+    fn integrity(&mut self) -> Result<(), Fault> {
+        let mut statement = self.connection.prepare(&format!("PRAGMA integrity_check({MAX_FINDINGS})"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let words: String = row.get(0)?;
+            if words != "ok" {
+                self.note(|| format!("SQLite's integrity check: {words}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn references(&mut self) -> Result<(), Fault> {
+        let mut statement = self.connection.prepare("PRAGMA foreign_key_check")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (table, number, parent): (String, Option<i64>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            // Tables that people put beside ours are their business.
+            if table.starts_with("es_") {
+                let number = number.unwrap_or_default();
+                self.note(|| format!("row {number} of `{table}` refers to a row of `{parent}` that is missing"));
+            }
+        }
+        Ok(())
+    }
+}
