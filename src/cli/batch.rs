@@ -1,47 +1,55 @@
 //! `send --batch`: NDJSON commands in, NDJSON receipts out, in order, in groups, in constant memory.
 //!
-//! A thread reads ahead. A group is committed when it is full, or when nothing is there to be read: whoever waits for
-//! a receipt before sending the next command gets it. Receipts are written only after their group is committed.
+//! A thread reads ahead, see [`super::lines`]. A group is committed when it is full, or when nothing is there to be read:
+//! whoever waits for a receipt before sending the next command gets it. Receipts are written only after their group is
+//! committed. All or nothing instead of groups: [`super::atomic`].
 
-use super::context::{Clock, Context, Ids, Purpose};
+use super::context::{Context, Ids, Purpose};
 use super::failure::{Exit, Failure, Kind};
-use super::send::NEW_RULES;
+use super::lines::{self, Piece};
+use super::send::{NEW_RULES, say_id};
 use crate::render::talk::Ticker;
 use crate::render::{Output, Talk, text, wire};
 use esctl::event::Time;
 use esctl::workbench::batch::{Batch, request_from_line};
 use esctl::workbench::send::Sent;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::io::Write;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 /// The most commands that are stored together.
 pub const MAX_GROUP: u64 = 256;
 /// A group is committed when its events or its receipts are that large, in bytes.
 const MAX_GROUP_BYTES: usize = 1024 * 1024;
-/// The longest line, in bytes.
-const MAX_LINE: usize = 2 * 1024 * 1024;
-/// How much is read at a time, in bytes.
-const BLOCK: usize = 64 * 1024;
-/// How many pieces are read ahead.
-const AHEAD: usize = 4;
 
 /// How a batch is to be carried out.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// The most commands that are stored together.
     pub group: u64,
-    /// Whether to go on after an error.
-    pub keep_going: bool,
+    /// What ends it before its last line.
+    pub ends: Ends,
+    /// Whether ids that are made for commands are said before these are decided.
+    pub print_id: bool,
+}
+
+/// What ends a batch before its last line. That the store cannot go on always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// A line that is not understood or cannot be carried out.
+    OnError,
+    /// The same, and a rejection.
+    OnRejection,
+    /// None of these.
+    Never,
 }
 
 /// Runs the verb.
 pub fn run(file: &str, settings: Settings, context: &mut Context) -> Result<Exit, Failure> {
-    let input = open(file)?;
+    let input = lines::open(file, context.talk)?;
     let mut workbench = context.workbench(Purpose::Send)?;
     let ids = context.ids(&mut workbench)?;
-    let pieces = read_ahead(input, context.clock);
+    let pieces = lines::read_ahead(input, context.clock);
     let mut run = Run {
         settings,
         ids,
@@ -52,116 +60,23 @@ pub fn run(file: &str, settings: Settings, context: &mut Context) -> Result<Exit
         text: String::new(),
         counts: Counts::default(),
         worst: Exit::Done,
+        stopped: None,
         met: BTreeSet::new(),
         ticker: Ticker::beside_data(),
     };
     let ended = run.all(&pieces);
     run.ticker.clear();
-    let (counts, worst) = (run.counts, run.worst);
+    let (counts, worst, stopped) = (run.counts, run.worst, run.stopped);
     drop(run);
     context.say_notes(&workbench.domains);
-    context.talk.line(&counts.words());
+    match stopped {
+        Some(line) => context.talk.line(&format!("{}; stopped at line {line}", counts.words())),
+        None => context.talk.line(&counts.words()),
+    }
     Ok(match ended {
         Ok(()) => worst,
         Err(failure) => worst.max(failure.report(context.talk)),
     })
-}
-
-fn open(file: &str) -> Result<Box<dyn Read + Send>, Failure> {
-    if file == "-" {
-        return Ok(Box::new(io::stdin()));
-    }
-    let cannot = |error| Failure::usage(format!("`{file}` cannot be read: {error}"));
-    Ok(Box::new(File::open(file).map_err(cannot)?))
-}
-
-/// What the reading thread hands over.
-#[derive(Debug)]
-enum Piece {
-    /// Whole lines, the last perhaps without its line break; the number of the first; when they were read.
-    Lines(Vec<u8>, u64, Time),
-    /// A line that is too long, by its number. What it says was skipped.
-    Long(u64),
-    /// Reading failed.
-    Failed(io::Error),
-}
-
-fn read_ahead(input: Box<dyn Read + Send>, clock: Clock) -> Receiver<Piece> {
-    let (sender, pieces) = sync_channel(AHEAD);
-    // Nobody waits for the thread: it ends with its input, or with the process.
-    std::thread::spawn(move || Lines::default().read(input, clock, &sender));
-    pieces
-}
-
-/// Cuts what is read into pieces of whole lines.
-#[derive(Debug, Default)]
-struct Lines {
-    /// The beginning of a line whose end was not read yet.
-    rest: Vec<u8>,
-    /// Lines handed over or skipped.
-    line: u64,
-    /// Whether the rest of a line is being skipped that was too long.
-    skipping: bool,
-}
-
-impl Lines {
-    fn read(mut self, mut input: impl Read, clock: Clock, pieces: &SyncSender<Piece>) {
-        let mut block = vec![0; BLOCK];
-        loop {
-            let sent = match input.read(&mut block) {
-                Ok(0) => {
-                    let last = std::mem::take(&mut self.rest);
-                    let _ = self.hand_over(last, clock, pieces);
-                    return;
-                }
-                Ok(length) => self.take(&block[..length], clock, pieces),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-                Err(error) => {
-                    let _ = pieces.send(Piece::Failed(error));
-                    return;
-                }
-            };
-            if !sent {
-                return;
-            }
-        }
-    }
-
-    /// Whether anybody still wants to know.
-    fn take(&mut self, mut read: &[u8], clock: Clock, pieces: &SyncSender<Piece>) -> bool {
-        if self.skipping {
-            let Some(end) = read.iter().position(|byte| *byte == b'\n') else {
-                return true;
-            };
-            self.skipping = false;
-            read = &read[end + 1..];
-        }
-        if let Some(end) = read.iter().rposition(|byte| *byte == b'\n') {
-            let mut whole = std::mem::take(&mut self.rest);
-            whole.extend_from_slice(&read[..=end]);
-            read = &read[end + 1..];
-            if !self.hand_over(whole, clock, pieces) {
-                return false;
-            }
-        }
-        self.rest.extend_from_slice(read);
-        if self.rest.len() <= MAX_LINE {
-            return true;
-        }
-        self.rest = Vec::new();
-        self.skipping = true;
-        self.line += 1;
-        pieces.send(Piece::Long(self.line)).is_ok()
-    }
-
-    fn hand_over(&mut self, lines: Vec<u8>, clock: Clock, pieces: &SyncSender<Piece>) -> bool {
-        if lines.is_empty() {
-            return true;
-        }
-        let first = self.line + 1;
-        self.line += lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
-        pieces.send(Piece::Lines(lines, first, clock.now())).is_ok()
-    }
 }
 
 /// What came of a line that is not written yet.
@@ -181,18 +96,22 @@ struct Held {
     came: Came,
 }
 
+/// What came of the lines of a batch.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    accepted: u64,
+pub struct Counts {
+    /// Commands that were accepted.
+    pub accepted: u64,
     /// Those of them that were stored before.
-    duplicates: u64,
-    rejected: u64,
-    errors: u64,
+    pub duplicates: u64,
+    /// Commands that were rejected.
+    pub rejected: u64,
+    /// Lines that could not be carried out.
+    pub errors: u64,
 }
 
 impl Counts {
     /// `200,000 commands: 190,012 accepted, 9,988 rejected`
-    fn words(self) -> String {
+    pub fn words(self) -> String {
         let all = text::count(self.accepted + self.rejected + self.errors, "command");
         let (accepted, rejected) = (text::thousands(self.accepted), text::thousands(self.rejected));
         let before = match self.duplicates {
@@ -205,6 +124,21 @@ impl Counts {
         };
         format!("{all}: {accepted} accepted{before}, {rejected} rejected{errors}")
     }
+}
+
+/// The answer to a line: a receipt or a rejection.
+pub fn answer(line: u64, sent: &Sent) -> Result<String, Failure> {
+    let mut answer = wire::Answer::from(sent);
+    answer.line = Some(line);
+    wire::line(&answer).map_err(Failure::output)
+}
+
+/// The answer to a line that cannot be carried out.
+pub fn no_answer(line: u64, failure: &Failure) -> Result<String, Failure> {
+    let (message, details) = failure.wire();
+    let exit = failure.exit() as u8;
+    let error = wire::LineError { line, outcome: "error", exit, message: &message, details: wire::details(details) };
+    wire::line(&error).map_err(Failure::output)
 }
 
 /// A batch under way.
@@ -222,6 +156,8 @@ struct Run<'w> {
     counts: Counts,
     /// The exit code so far: the first of 7, 6, 5, 4, 3, 2, 1 that occurred.
     worst: Exit,
+    /// The last line that was looked at, where that ended the batch.
+    stopped: Option<u64>,
     /// Aggregates that were sent to.
     met: BTreeSet<String>,
     ticker: Ticker,
@@ -235,13 +171,10 @@ impl Run<'_> {
         while let Some(piece) = self.next(pieces)? {
             let go = match piece {
                 Piece::Lines(bytes, first, time) => self.lines(&bytes, first, time)?,
-                Piece::Long(line) => {
-                    let failure = Failure::usage("the line is longer than 2 MiB, the most a line may be");
-                    self.failed(line, &failure)?
-                }
+                Piece::Long(line) => self.failed(line, &lines::too_long())?,
                 Piece::Failed(error) => {
                     self.commit()?;
-                    return Err(Failure::usage(format!("the batch cannot be read on: {error}")));
+                    return Err(lines::unreadable(&error));
                 }
             };
             if !go {
@@ -261,8 +194,8 @@ impl Run<'_> {
     }
 
     fn lines(&mut self, bytes: &[u8], first: u64, time: Time) -> Go {
-        for (line, bytes) in (first..).zip(bytes.split(|byte| *byte == b'\n')) {
-            if !bytes.iter().all(u8::is_ascii_whitespace) && !self.line(line, bytes, time)? {
+        for (line, bytes) in lines::numbered(bytes, first) {
+            if !self.line(line, bytes, time)? {
                 return Ok(false);
             }
         }
@@ -270,41 +203,39 @@ impl Run<'_> {
     }
 
     fn line(&mut self, line: u64, bytes: &[u8], time: Time) -> Go {
-        let sent = match self.decide(bytes, time) {
+        let sent = match self.decide(line, bytes, time) {
             Ok(sent) => sent,
             Err(failure) => return self.failed(line, &failure),
         };
-        let mut answer = wire::Answer::from(&sent);
-        answer.line = Some(line);
-        let record = wire::line(&answer).map_err(Failure::output)?;
+        let record = answer(line, &sent)?;
         let came = match sent {
             Sent::Accepted(receipt) if receipt.duplicate => Came::Before,
             Sent::Accepted(_) => Came::Accepted,
             Sent::Rejected(_) => Came::Rejected,
         };
         self.hold(line, came, &record);
+        if came == Came::Rejected && self.settings.ends == Ends::OnRejection {
+            self.stopped = Some(line);
+            return self.commit().map(|_| false);
+        }
         let full = self.group.len() as u64 >= self.settings.group
             || self.batch.bytes() >= MAX_GROUP_BYTES
             || self.text.len() >= MAX_GROUP_BYTES;
         if full { self.commit() } else { Ok(true) }
     }
 
-    fn decide(&mut self, bytes: &[u8], time: Time) -> Result<Sent, Failure> {
-        if bytes.len() > MAX_LINE {
-            return Err(Failure::usage("the line is longer than 2 MiB, the most a line may be"));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            Failure::usage(format!(
-                "the line is not UTF-8 text: its byte {}, counted from 0, is not",
-                error.valid_up_to()
-            ))
-        })?;
-        let request = request_from_line(text)?;
+    fn decide(&mut self, line: u64, bytes: &[u8], time: Time) -> Result<Sent, Failure> {
+        let request = request_from_line(lines::text(bytes)?)?;
         // Each kind of stream once: afterwards this batch itself has used the rules.
         if self.met.insert(request.stream.aggregate().to_owned()) && self.batch.rules_are_new(&request.stream)? {
             self.talk.note(NEW_RULES);
         }
-        Ok(self.batch.add(request, &self.ids.now(time))?)
+        let now = self.ids.now(time);
+        if self.settings.print_id && request.id.is_none() {
+            self.ticker.clear();
+            say_id(&format!("line {line}: id {}", now.id), self.talk)?;
+        }
+        Ok(self.batch.add(request, &now)?)
     }
 
     fn hold(&mut self, line: u64, came: Came, record: &str) {
@@ -325,7 +256,10 @@ impl Run<'_> {
         }
         self.say(line, line, failure);
         self.hold_error(line, failure)?;
-        Ok(self.commit()? && self.settings.keep_going)
+        if self.settings.ends != Ends::Never {
+            self.stopped = Some(line);
+        }
+        Ok(self.commit()? && self.settings.ends == Ends::Never)
     }
 
     /// Ends the group: stored, then told.
@@ -352,23 +286,17 @@ impl Run<'_> {
         for held in &group {
             self.hold_error(held.line, failure)?;
         }
-        let delivered = self.deliver()?;
         // After damage or an unknown outcome nothing more is tried.
-        Ok(delivered && self.settings.keep_going && failure.kind == Kind::Unavailable)
+        let goes_on = self.settings.ends == Ends::Never && failure.kind == Kind::Unavailable;
+        if !goes_on {
+            self.stopped = group.last().map(|held| held.line);
+        }
+        Ok(self.deliver()? && goes_on)
     }
 
     fn hold_error(&mut self, line: u64, failure: &Failure) -> Result<(), Failure> {
-        let exit = failure.exit();
-        let (message, details) = failure.wire();
-        let error = wire::LineError {
-            line,
-            outcome: "error",
-            exit: exit as u8,
-            message: &message,
-            details: wire::details(details),
-        };
-        let record = wire::line(&error).map_err(Failure::output)?;
-        self.worst = self.worst.max(exit);
+        let record = no_answer(line, failure)?;
+        self.worst = self.worst.max(failure.exit());
         self.hold(line, Came::Error, &record);
         Ok(())
     }
@@ -396,18 +324,22 @@ impl Run<'_> {
                 Came::Error => self.counts.errors += 1,
             }
         }
-        let lines = match (self.group.first(), self.group.last()) {
-            (Some(first), Some(last)) => format!("the receipts of lines {} to {}", first.line, last.line),
-            _ => "receipts".to_owned(),
-        };
+        let ends = self.group.first().zip(self.group.last()).map(|(first, last)| (first.line, last.line));
         self.group.clear();
         self.text.clear();
         let seen = self.counts.accepted + self.counts.rejected + self.counts.errors;
         self.ticker.say(|| text::count(seen, "command"));
         match written {
             Ok(()) => Ok(true),
-            Err(error) => Err(Failure::undelivered(error, lines)
-                .hint("the commands are stored; sent again with the same ids, they are not stored again")),
+            Err(error) => {
+                let what = match ends {
+                    Some((first, last)) => format!("the receipts of lines {first} to {last}"),
+                    None => "receipts".to_owned(),
+                };
+                self.stopped = ends.map(|(_, last)| last);
+                Err(Failure::undelivered(error, what)
+                    .hint("the commands are stored; sent again with the same ids, they are not stored again"))
+            }
         }
     }
 }
@@ -415,39 +347,6 @@ impl Run<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What comes out when the input is read in these pieces.
-    fn cut(reads: &[&[u8]]) -> Vec<String> {
-        let clock = Clock::Fixed(Time::default());
-        let (sender, pieces) = sync_channel(100);
-        let mut lines = Lines::default();
-        for read in reads {
-            assert!(lines.take(read, clock, &sender));
-        }
-        let last = std::mem::take(&mut lines.rest);
-        assert!(lines.hand_over(last, clock, &sender));
-        drop(sender);
-        let show = |piece| match piece {
-            Piece::Lines(bytes, first, _) => format!("{first}: {}", String::from_utf8_lossy(&bytes)),
-            Piece::Long(line) => format!("{line} is long"),
-            Piece::Failed(error) => error.to_string(),
-        };
-        pieces.into_iter().map(show).collect()
-    }
-
-    #[test]
-    fn lines_are_put_together_and_counted() {
-        assert_eq!(cut(&[b"a\nb", b"c\n\nd\ne"]), ["1: a\n", "2: bc\n\nd\n", "5: e"]);
-        assert_eq!(cut(&[b"a\n", b""]), ["1: a\n"]);
-        assert!(cut(&[]).is_empty());
-    }
-
-    #[test]
-    fn a_line_that_is_too_long_is_skipped_and_named() {
-        let long = vec![b'x'; MAX_LINE];
-        assert_eq!(cut(&[b"a\n", &long, b"x", b"y\nb\n"]), ["1: a\n", "2 is long", "3: b\n"]);
-        assert_eq!(cut(&[&long, b"x"]), ["1 is long"]);
-    }
 
     #[test]
     fn numbers_are_readable() {

@@ -1,5 +1,6 @@
 //! The command line: arguments in, an exit code out. One file a verb.
 
+mod atomic;
 mod backup;
 mod batch;
 mod check;
@@ -9,6 +10,7 @@ mod export;
 mod failure;
 mod import;
 mod init;
+mod lines;
 mod newfile;
 mod payload;
 mod project;

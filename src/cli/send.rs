@@ -1,10 +1,11 @@
 //! `send`: one command, decided and stored. Many of them: [`super::batch`].
 
-use super::batch;
+use super::atomic;
+use super::batch::{self, Ends};
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
-use crate::render::{Format, receipt};
+use crate::render::{Format, Talk, receipt};
 use esctl::event::{Expect, StreamName, Time, Version};
 use esctl::workbench::Workbench;
 use esctl::workbench::send::{Request, Sent};
@@ -19,12 +20,20 @@ examples:
 /// send a command to a stream: the domain decides, and its events are stored
 ///
 /// Prints a receipt once the events are safely stored, or the rejection, which stores nothing and exits 1. A value is
-/// read by its field's declared type. With `--batch`, commands are read as one JSON object a line, with the keys
-/// `stream`, `command`, `data`, `id`, `expect`, `time`, `actor`, `meta`, `correlation` and `causation`, of which only
-/// the first two are required; receipts are written in the same order, one a line. A rejection leaves its `id` free:
-/// sent again, the command is decided anew.
+/// read by its field's declared type. A rejection leaves its `id` free: sent again, the command is decided anew.
+///
+/// With `--batch`, commands are read as one JSON object a line, with the keys `stream`, `command`, `data`, `id`,
+/// `expect`, `time`, `actor`, `meta`, `correlation` and `causation`, of which only the first two are required. Lines
+/// with nothing in them are skipped; the last line needs no line break. Each command has one line of answer, in the same
+/// order, with the number of its line. Commands are stored in groups, and answered when their group is stored: after
+/// 256 of them, after 1 MiB, or when nothing is there to be read. A rejection does not end a batch; a line that is not
+/// understood or cannot be carried out does, and what precedes it is stored.
+///
+/// With `--atomic`, all lines are read and checked first; then they are decided and stored in one turn, while other
+/// writers wait. The first rejection or error undoes all of it and is the only answer.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is given or not")]
 pub struct SendArgs {
     /// the stream, as `aggregate/id`
     #[arg(value_name = "STREAM", required_unless_present = "batch", conflicts_with = "batch")]
@@ -65,12 +74,22 @@ pub struct SendArgs {
     /// read commands from a file, or from stdin with `-`
     #[arg(long, value_name = "FILE")]
     batch: Option<String>,
+    // What follows is about batches. clap lets `requires = "batch"` pass where a stream rules a batch out.
     /// how many commands of a batch are stored together at most
-    #[arg(long, value_name = "N", default_value_t = batch::MAX_GROUP, value_parser = clap::value_parser!(u64).range(1..=batch::MAX_GROUP), requires = "batch")]
+    #[arg(long, value_name = "N", default_value_t = batch::MAX_GROUP, value_parser = clap::value_parser!(u64).range(1..=batch::MAX_GROUP), conflicts_with = "stream")]
     group: u64,
     /// go on after a line of a batch that cannot be carried out
-    #[arg(long, requires = "batch")]
+    #[arg(long, conflicts_with = "stream")]
     keep_going: bool,
+    /// end a batch at its first rejection too; what precedes it is stored
+    #[arg(long, conflicts_with_all = ["stream", "keep_going"])]
+    stop_on_reject: bool,
+    /// store the whole batch together, or nothing of it
+    #[arg(long, conflicts_with_all = ["stream", "group", "keep_going"])]
+    atomic: bool,
+    /// say the id of a command on stderr before it is sent; in a batch, each id that is made
+    #[arg(long, conflicts_with = "dry_run")]
+    print_id: bool,
 }
 
 /// Runs the verb.
@@ -79,7 +98,15 @@ pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
         return Err(Failure::usage("`send` prints receipts, which have no rows: use `-o json`"));
     }
     match &args.batch {
-        Some(file) => batch::run(file, batch::Settings { group: args.group, keep_going: args.keep_going }, context),
+        Some(file) if args.atomic => atomic::run(file, args.print_id, context),
+        Some(file) => {
+            let ends = match (args.keep_going, args.stop_on_reject) {
+                (true, _) => Ends::Never,
+                (false, true) => Ends::OnRejection,
+                (false, false) => Ends::OnError,
+            };
+            batch::run(file, batch::Settings { group: args.group, ends, print_id: args.print_id }, context)
+        }
         None if args.dry_run => rehearse(args, context),
         None => send(args, context),
     }
@@ -88,13 +115,22 @@ pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
 /// What is said before other rules than so far decide.
 pub const NEW_RULES: &str = "the domain has changed: nothing in this store was decided by these rules yet";
 
+/// Says an id before anything is sent under it. It is what settles an unknown outcome: unsaid, nothing is sent.
+pub fn say_id(words: &str, talk: Talk) -> Result<(), Failure> {
+    talk.demand(words).map_err(|error| Failure::new(Kind::Output, format!("the id could not be printed: {error}")))
+}
+
 fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let print_id = args.print_id;
     let (mut workbench, request) = understood(args, context)?;
     workbench.store = context.store(Purpose::Send)?;
     let now = context.ids(&mut workbench)?.now(context.now);
     let id = request.id.clone().unwrap_or_else(|| now.id.clone());
     if workbench.rules_are_new(&request.stream)? {
         context.talk.note(NEW_RULES);
+    }
+    if print_id {
+        say_id(&format!("id: {id}"), context.talk)?;
     }
     let sent = workbench.send(request, &now);
     context.say_notes(&workbench.domains);

@@ -16,9 +16,18 @@ pub struct Talk {
 impl Talk {
     /// Says text of one or several lines, each with its line break.
     pub fn text(self, text: &str) {
+        let _ = self.write(text);
+    }
+
+    /// Says one line without which the work must not go on.
+    pub fn demand(self, text: &str) -> io::Result<()> {
+        self.write(&format!("{text}\n"))
+    }
+
+    fn write(self, text: &str) -> io::Result<()> {
         let choice = if self.color { ColorChoice::Always } else { ColorChoice::Never };
         let mut stderr = AutoStream::new(io::stderr().lock(), choice);
-        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush())
     }
 
     /// Says one line that was made here.

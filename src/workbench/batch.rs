@@ -1,6 +1,6 @@
 //! A batch: commands decided one after the other, committed in groups.
 
-use super::send::{Kept, Now, Request, Sent};
+use super::send::{Kept, Now, Refusal, Request, Sent};
 use super::{Error, Misfit, Workbench};
 use crate::event::{Expect, StreamName, Time, Version};
 use crate::json::{self, Object, Value};
@@ -29,14 +29,20 @@ impl<'w> Batch<'w> {
         Self { workbench, kept: Kept::default(), pending: 0, bytes: 0, open: false, dirty: false }
     }
 
-    /// Decides a command within the open group. After an error of the domain or of the request the group is as it
-    /// was before; after one of the store the group is lost and nothing of it is stored.
-    pub fn add(&mut self, request: Request, now: &Now) -> Result<Sent, Error> {
-        let accepted = self.workbench.accept(request, now)?;
+    /// Takes the turn, unless the group has it already.
+    pub fn begin(&mut self) -> Result<(), Error> {
         if !self.open {
             self.workbench.store.begin()?;
             self.open = true;
         }
+        Ok(())
+    }
+
+    /// Decides a command within the open group. After an error of the domain or of the request the group is as it
+    /// was before; after one of the store the group is lost and nothing of it is stored.
+    pub fn add(&mut self, request: Request, now: &Now) -> Result<Sent, Error> {
+        let accepted = self.workbench.accept(request, now)?;
+        self.begin()?;
         match self.workbench.send_in_turn(accepted, &mut self.kept) {
             Ok(sent) => {
                 self.pending += 1;
@@ -83,6 +89,15 @@ impl<'w> Batch<'w> {
         } else {
             self.workbench.store.rollback();
         }
+        Ok(())
+    }
+
+    /// Forgets the group on account of a refusal in it, which from then on names the end of the store without the group:
+    /// positions and hashes of what is not stored must not get out.
+    pub fn refuse(&mut self, refusal: &mut Refusal) -> Result<(), Error> {
+        self.abandon();
+        let head = self.workbench.store.head()?;
+        (refusal.position, refusal.head) = (head.position, head.hash);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! `esctl send --batch`
 
 use crate::support::trial::scaled;
-use crate::support::{Folder, Outcome, bin};
+use crate::support::{Folder, Outcome, bin, skipped};
 use insta::assert_snapshot;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -54,6 +54,7 @@ fn a_line_that_is_not_understood_ends_the_batch_after_what_precedes_it() {
     let input = format!("{OPEN}\n{}\nnonsense\n{}\n", deposit("1"), deposit("1"));
     let outcome = folder.esctl_with("send --batch -", &input).exits(2);
     assert_eq!(outcomes(&outcome), ["1 accepted", "2 accepted", "3 error"]);
+    let outcome = outcome.says("3 commands: 2 accepted, 0 rejected, 1 error; stopped at line 3\n");
     outcome.says("in line 3 of the batch").prints(r#"{"line":3,"outcome":"error","exit":2,"message":"#);
     folder.esctl("replay account/ada").exits(0).prints("version 2");
 }
@@ -68,6 +69,92 @@ fn keep_going_goes_on_and_exits_with_the_worst() {
     let outcome = folder.esctl_with("send --batch - --keep-going", &input).exits(3);
     assert_eq!(outcomes(&outcome), ["1 accepted", "2 error", "3 error", "4 error", "5 accepted", "6 rejected"]);
     outcome.says("6 commands: 2 accepted, 1 rejected, 3 errors");
+}
+
+#[test]
+fn stop_on_reject_ends_the_batch_at_a_rejection() {
+    let folder = Folder::bank();
+    let input = [OPEN, &deposit("1"), &withdraw("5"), &deposit("2")].join("\n");
+    assert_snapshot!(folder.esctl_with("send --batch - --stop-on-reject", &input), @r#"
+    exit: 1
+    stdout:
+    {"line":1,"stream":"account/ada","command":"Open","id":"019c13ec-9e00-7000-8000-000000000000","outcome":"accepted","version":1,"position":1,"events":[{"version":1,"position":1,"type":"Opened","data":{"owner":"Ada","currency":"EUR"}}],"head":"<hash>"}
+    {"line":2,"stream":"account/ada","command":"Deposit","id":"019c13ec-9e00-7000-8000-000000000001","outcome":"accepted","version":2,"position":2,"events":[{"version":2,"position":2,"type":"Deposited","data":{"amount":1}}],"head":"<hash>"}
+    {"line":3,"stream":"account/ada","command":"Withdraw","id":"019c13ec-9e00-7000-8000-000000000002","outcome":"rejected","code":"insufficient_funds","message":"the balance is 1","details":{"balance":1},"version":2,"position":2,"head":"<hash>"}
+    stderr:
+    3 commands: 2 accepted, 1 rejected; stopped at line 3
+    "#);
+    folder.esctl("replay account/ada").exits(0).prints("version 2");
+    let alone = folder.esctl_with("send --batch - --stop-on-reject --group 1", &input).exits(1);
+    assert_eq!(outcomes(&alone), ["1 rejected"]);
+    alone.says("1 command: 0 accepted, 1 rejected; stopped at line 1\n");
+    let error = folder.esctl_with("send --batch - --stop-on-reject", format!("{}\nnonsense\n", deposit("1")));
+    error.exits(2).says("2 commands: 1 accepted, 0 rejected, 1 error; stopped at line 2\n");
+    folder.esctl("send --batch - --stop-on-reject --keep-going").exits(2).says("--keep-going");
+}
+
+#[test]
+fn ids_that_are_made_are_said_before_their_commands_are_decided() {
+    let folder = Folder::bank();
+    let own = r#"{"stream":"account/ada","command":"Deposit","data":{"amount":1},"id":"own"}"#;
+    let input = format!("{OPEN}\n{own}\n\n{}", withdraw("9"));
+    let outcome = folder.esctl_with("send --batch - --print-id", &input).exits(1);
+    assert_eq!(
+        outcome.stderr,
+        "line 1: id 019c13ec-9e00-7000-8000-000000000000\nline 4: id 019c13ec-9e00-7000-8000-000000000002\n\
+         3 commands: 2 accepted, 1 rejected\n"
+    );
+    let ids = outcome.stdout.lines().map(|line| line.split("\"id\":\"").nth(1).unwrap().split('"').next().unwrap());
+    let printed: Vec<_> = ids.collect();
+    assert_eq!(printed[1], "own");
+    assert!(outcome.stderr.contains(printed[0]) && outcome.stderr.contains(printed[2]), "{outcome}");
+    // Where nobody can know the ids, nothing is stored under them.
+    folder.write("in.ndjson", format!("{own}\n{}\n", deposit("1")));
+    folder.bash("esctl send --batch in.ndjson --print-id 2> /dev/full").exits(5).prints("the id could not be printed");
+    folder.esctl("replay account/ada").exits(0).prints("version 2");
+}
+
+#[test]
+fn flags_of_a_batch_do_not_go_with_a_single_command() {
+    let folder = Folder::bank();
+    for flag in ["--group 3", "--keep-going", "--stop-on-reject", "--atomic"] {
+        folder.esctl(&format!("send account/ada Open owner=A currency=EUR {flag}")).exits(2).says(&flag[..6]);
+    }
+    assert_eq!(folder.listing(), ["domains"]);
+}
+
+/// `script` gives a program a terminal.
+fn on_a_terminal(folder: &Folder, script: &str) -> Option<Outcome> {
+    if folder.bash("script --version | grep -q util-linux").exit != 0 {
+        skipped("`script` of util-linux is needed for a terminal");
+        return None;
+    }
+    Some(folder.bash(script).exits(0))
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_that_does_not_show_the_receipts() {
+    let folder = Folder::bank();
+    let deposits = vec![deposit("1"); 600].join("\n");
+    folder.write("in.ndjson", format!("{OPEN}\n{deposits}"));
+    let batch = |flags: &str| {
+        on_a_terminal(&folder, &format!("script -eqc 'esctl send --batch in.ndjson {flags}' /dev/null < /dev/null"))
+    };
+    let Some(seen) = batch("> out") else { return };
+    assert!(seen.stdout.contains("\r\u{1b}[K256 commands\r\u{1b}[K512 commands"), "{seen}");
+    assert!(seen.stdout.ends_with("\r\u{1b}[K601 commands: 601 accepted, 0 rejected\r\n"), "{seen}");
+    folder.write("in.ndjson", deposits);
+    assert!(!batch("").unwrap().stdout.contains("\u{1b}[K"), "receipts and progress get in each other's way");
+}
+
+#[test]
+fn who_types_a_batch_is_told_how() {
+    let folder = Folder::bank();
+    folder.write("in.ndjson", format!("{OPEN}\n"));
+    let Some(seen) = on_a_terminal(&folder, "script -eqc 'esctl send --batch -' /dev/null < in.ndjson") else { return };
+    assert!(seen.stdout.contains("note: commands are read from the terminal"), "{seen}");
+    assert!(seen.stdout.contains(r#""outcome":"accepted""#), "{seen}");
+    assert!(seen.stdout.ends_with("1 command: 1 accepted, 0 rejected\r\n"), "{seen}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line, a file a verb. A test shows the whole outcome: stdout, stderr, exit code.
 
+mod atomic;
 mod backup;
 mod batch;
 mod check;

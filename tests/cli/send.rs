@@ -223,3 +223,21 @@ fn of_many_writers_at_the_same_version_exactly_one_succeeds() {
     assert_eq!(exits, ["0", "3", "3", "3", "3", "3", "3", "3"]);
     folder.esctl("replay account/ada").exits(0).prints("version 4");
 }
+
+#[test]
+fn the_id_is_said_before_anything_is_sent() {
+    let folder = Folder::opened();
+    let made = folder.esctl("send account/ada Deposit amount=1 --print-id -o json").exits(0);
+    assert_eq!(made.stderr, "id: 019c13ec-9e00-7000-8000-000030000000\n");
+    assert!(made.stdout.contains(r#""id":"019c13ec-9e00-7000-8000-000030000000""#), "{made}");
+    let given = folder.esctl("send account/ada Deposit amount=1 --id mine --print-id").exits(0);
+    assert_eq!(given.stderr, "id: mine\n");
+    let rejected = folder.esctl("send account/ada Withdraw amount=99 --print-id").exits(1);
+    assert!(rejected.stderr.starts_with("id: 019c13ec-"), "{rejected}");
+    // What is not understood is not sent, and has no id.
+    assert!(!folder.esctl("send account/ada Deposit amount=x --print-id").exits(2).stderr.contains("id: "));
+    // Where nobody can know the id, nothing is sent under it.
+    folder.bash("esctl send account/ada Deposit amount=1 --print-id 2> /dev/full").exits(5);
+    folder.esctl("replay account/ada").exits(0).prints("version 5");
+    folder.esctl("send account/ada Deposit amount=1 --print-id --dry-run").exits(2);
+}
