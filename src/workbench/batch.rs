@@ -55,6 +55,9 @@ impl<'w> Batch<'w> {
             Err(error) => {
                 if matches!(error, Error::Store(_)) {
                     self.abandon();
+                } else if self.pending == 0 {
+                    // The turn was begun for this command alone, and others may be waiting for it.
+                    self.commit()?;
                 }
                 Err(error)
             }

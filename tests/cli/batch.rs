@@ -212,6 +212,36 @@ fn a_group_is_committed_when_nothing_comes() {
     assert!(child.wait().unwrap().success());
 }
 
+/// Whatever the answer was, a batch that waits for its next command leaves the turn to others.
+#[test]
+fn between_two_commands_others_can_send() {
+    let folder = Folder::bank().with_a_running_clock();
+    let mut command = Command::new(bin().join("esctl"));
+    command.args(["send", "--batch", "-", "--keep-going"]);
+    folder.surround(&mut command);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let with = |line: String, more: &str| line.replacen('{', &format!("{{{more},"), 1);
+    let named = |amount| with(deposit(amount), r#""id":"named""#);
+    for (line, answer) in [
+        (OPEN.to_owned(), r#""outcome":"accepted""#),
+        (named("1"), r#""outcome":"accepted""#),
+        (named("1"), r#""duplicate":true"#),
+        (named("2"), r#""exit":3"#),
+        (withdraw("1000"), r#""outcome":"rejected""#),
+        (with(deposit("1"), r#""expect":1"#), r#""exit":3"#),
+        ("{}".to_owned(), r#""exit":2"#),
+    ] {
+        writeln!(stdin, "{line}").unwrap();
+        let said = answers.next().unwrap().unwrap();
+        assert!(said.contains(answer), "{line}\n{said}");
+        folder.esctl("send account/ada Deposit amount=1 --timeout 0").done();
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
 #[test]
 fn receipts_that_nobody_takes_stop_the_batch() {
     let folder = Folder::bank();
