@@ -7,12 +7,12 @@ mod domains;
 mod formats;
 mod git;
 mod handbook;
-mod processes;
 mod props;
 mod rules;
 mod store;
 mod support;
 mod trials;
+mod turn;
 
 /// The binary's allocator: limits on memory are tested as they are in use.
 #[global_allocator]

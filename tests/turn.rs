@@ -1,130 +1,19 @@
-//! Many processes on one store: they take turns, and each is told the truth.
+//! Writers take turns, whatever becomes of the one whose turn it is.
 //!
-//! `ESCTL_SCALE=n` sends n times as much. Nothing here depends on how fast the machine is: where others are to wait, they
-//! wait for something that the test itself holds or lets go of.
+//! Nothing here depends on how fast the machine is: where others are to wait, they wait for something that the test itself
+//! holds or lets go of. What many of them do at once is in `trials/processes.rs`.
 
+use crate::support::history::events;
 use crate::support::{Folder, Outcome};
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::process::{Child, Command};
 use std::thread;
-
-/// How many processes there are at a time.
-const PROCESSES: usize = 16;
-
-fn scale() -> usize {
-    std::env::var("ESCTL_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
-}
 
 /// With an account at version 1, and ids that differ between processes.
 fn bank() -> Folder {
     let folder = Folder::bank().with_a_running_clock();
     folder.esctl("send account/ada Open owner=Ada currency=EUR").done();
     folder
-}
-
-/// What each of them said, all running at once.
-fn together(work: impl Fn(usize) -> Vec<Outcome> + Sync) -> Vec<Vec<Outcome>> {
-    let work = &work;
-    thread::scope(|scope| {
-        let all: Vec<_> = (0..PROCESSES).map(|process| scope.spawn(move || work(process))).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    })
-}
-
-/// All events; their positions are 1, 2, 3 …, and so are the versions of each stream.
-fn events(folder: &Folder) -> Vec<Value> {
-    let events: Vec<Value> =
-        folder.esctl("events -o ndjson").done().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut versions = BTreeMap::new();
-    for (position, event) in (1_u64..).zip(&events) {
-        assert_eq!(event["position"], position);
-        let version = versions.entry(event["stream"].as_str().unwrap()).or_insert(0_u64);
-        *version += 1;
-        assert_eq!(event["version"], *version, "{event}");
-    }
-    events
-}
-
-#[test]
-fn everything_that_many_processes_send_is_stored_in_turn() {
-    let folder = bank();
-    let each = 20 * scale();
-    let outcomes = together(|process| {
-        if process % 2 == 0 {
-            let line = format!("send account/ada Deposit amount=0.01 ref={process} --timeout 60");
-            return (0..each).map(|_| folder.esctl(&line)).collect();
-        }
-        let stream = format!("account/{process}");
-        let mut lines = format!(
-            "{{\"stream\":\"{stream}\",\"command\":\"Open\",\"data\":{{\"owner\":\"O\",\"currency\":\"EUR\"}}}}\n"
-        );
-        for at in 1..each {
-            // To a stream of its own and to that of all, by turns.
-            let stream = if at % 2 == 0 { "account/ada" } else { &stream };
-            let data = format!("{{\"amount\":0.01,\"ref\":\"{process}\"}}");
-            writeln!(lines, r#"{{"stream":"{stream}","command":"Deposit","data":{data}}}"#).unwrap();
-        }
-        vec![folder.esctl_with("send --batch - --group 1 --timeout 60", lines)]
-    });
-    for (process, outcomes) in outcomes.into_iter().enumerate() {
-        let receipts: usize = outcomes.into_iter().map(|outcome| outcome.done().matches("accepted").count()).sum();
-        assert!(process % 2 == 0 || receipts == each, "process {process}: {receipts} receipts");
-    }
-    assert_eq!(events(&folder).len(), 1 + PROCESSES * each);
-}
-
-/// Each tries every version in turn: whoever does not win one finds that another has.
-#[test]
-fn a_version_has_one_winner() {
-    let folder = bank();
-    let versions = 20 * scale();
-    let mut lines = String::new();
-    for version in 1..=versions {
-        let data = r#"{"amount":1}"#;
-        writeln!(lines, r#"{{"stream":"account/ada","command":"Deposit","data":{data},"expect":{version}}}"#).unwrap();
-    }
-    let outcomes =
-        together(|_| vec![folder.esctl_with("send --batch - --group 1 --keep-going --timeout 60", lines.as_bytes())]);
-    let mut winners = vec![0; versions];
-    for outcome in outcomes.into_iter().flatten() {
-        assert!(matches!(outcome.exit, 0 | 3), "{outcome}");
-        assert_eq!(outcome.stdout.lines().count(), versions, "{outcome}");
-        for (line, winners) in outcome.stdout.lines().zip(&mut winners) {
-            let answer: Value = serde_json::from_str(line).unwrap();
-            match answer["outcome"].as_str() {
-                Some("accepted") => *winners += 1,
-                _ => assert_eq!(answer["exit"], 3, "{answer}"),
-            }
-        }
-    }
-    assert_eq!(winners, vec![1; versions]);
-    assert_eq!(events(&folder).len(), 1 + versions);
-}
-
-#[test]
-fn an_id_is_stored_once_and_all_get_its_receipt() {
-    let folder = bank();
-    let rounds = 4 * scale();
-    for round in 0..rounds {
-        let line = format!("send account/ada Deposit amount=1 --id same-{round} -o json --timeout 60");
-        let mut receipts: Vec<Value> = together(|_| vec![folder.esctl(&line)])
-            .into_iter()
-            .flatten()
-            .map(|outcome| serde_json::from_str(&outcome.done()).unwrap())
-            .collect();
-        receipts.sort_by_key(|receipt| receipt["duplicate"] == true);
-        assert_eq!(receipts.iter().filter(|receipt| receipt["duplicate"] == true).count(), PROCESSES - 1);
-        let first = receipts[0].clone();
-        for receipt in &receipts {
-            for key in ["outcome", "id", "version", "position", "events", "head"] {
-                assert_eq!(receipt[key], first[key], "round {round}: `{key}`");
-            }
-        }
-    }
-    assert_eq!(events(&folder).len(), 1 + rounds);
 }
 
 /// The file that is locked, locked by the test.
