@@ -163,7 +163,7 @@ impl Context {
     }
 
     fn options(&self, access: Access) -> Options {
-        Options { access, busy: Duration::from_secs(self.globals.timeout) }
+        Options { busy: Duration::from_secs(self.globals.timeout), ..Options::new(access) }
     }
 
     fn say_notices(&self, store: SqliteStore) -> SqliteStore {

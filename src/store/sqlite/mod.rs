@@ -50,6 +50,16 @@ pub enum Access {
     Read,
 }
 
+/// When what is committed is flushed to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// With each commit, before it is reported.
+    EachCommit,
+    /// When the log is copied into the file. `AtCheckpoints` loses acknowledged commits at a power cut; it is there so
+    /// that the trial of power cuts can show that it would see that.
+    AtCheckpoints,
+}
+
 /// How to open a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -57,12 +67,14 @@ pub struct Options {
     pub access: Access,
     /// How long to wait for another process's turn before [`StoreError::Busy`].
     pub busy: Duration,
+    /// When to flush.
+    pub flush: Flush,
 }
 
 impl Options {
-    /// For that purpose, with the usual patience of five seconds.
+    /// For that purpose, with the usual patience of five seconds, and safe from power cuts.
     pub fn new(access: Access) -> Self {
-        Self { access, busy: Duration::from_secs(5) }
+        Self { access, busy: Duration::from_secs(5), flush: Flush::EachCommit }
     }
 }
 

@@ -4,7 +4,7 @@ use super::fault::{Fault, code};
 use super::presence::Presence;
 use super::schema::{self, Found};
 use super::turnstile::{Turnstile, beside};
-use super::{Access, Notice, Options, StoreError, migration};
+use super::{Access, Flush, Notice, Options, StoreError, migration};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write;
@@ -229,7 +229,11 @@ fn secure(connection: &Connection, options: &Options) -> Result<(), rusqlite::Er
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous = match options.flush {
+        Flush::EachCommit => "FULL",
+        Flush::AtCheckpoints => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     // The numbers that refer to other rows are looked up within the turn, and no such row is ever removed.
     connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "recursive_triggers", true)?;

@@ -8,7 +8,7 @@ use super::log::{self, Committed, Tail};
 use super::turnstile::{Turnstile, beside};
 use super::{Notice, StoreError};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -74,6 +74,7 @@ impl Presence {
                 Err(_) => {}
             }
         }
+        self.flush(&file)?;
         if cfg!(unix) && file.lock_shared().is_ok() {
             self.present = Some(file);
         }
@@ -90,6 +91,20 @@ impl Presence {
                     many => format!("{many} commits are whole"),
                 }
             ))),
+        }
+    }
+
+    /// Whoever was killed between writing and flushing leaves commits that SQLite takes for good. What is read of them, and
+    /// answered for, must not go with the next power cut; and whoever comes waits until we have looked.
+    fn flush(&self, file: &File) -> Result<(), StoreError> {
+        // Elsewhere only what was opened for writing can be flushed.
+        match if cfg!(unix) { file.sync_data() } else { Ok(()) } {
+            // Where nothing can be written, nothing was.
+            Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::ReadOnlyFilesystem) => {
+                let words = format!("`{}` cannot be flushed: {}", self.shown.display(), error.kind());
+                Err(StoreError::Unavailable(words))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -118,7 +133,7 @@ fn alone(log: &File) -> io::Result<bool> {
         match log.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(true),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(true),
             Err(TryLockError::Error(error)) => return Err(error),
         }
         match log.try_lock_shared() {
