@@ -11,9 +11,15 @@ use esctl::workbench::error::Error;
 use esctl::workbench::import::{Import, Imported, header};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 /// The longest line, in bytes: a payload of 1 MiB whose every character is escaped fits.
 const MAX_LINE: u64 = 32 * 1024 * 1024;
+
+/// How much is read at a time, in bytes.
+const BLOCK: usize = 64 * 1024;
+/// How many blocks are read ahead.
+const AHEAD: usize = 8;
 
 const EXAMPLES: &str = "\
 examples:
@@ -79,7 +85,14 @@ pub fn run(args: &ImportArgs, context: &mut Context) -> Result<Exit, Failure> {
 }
 
 fn all(lines: &mut Lines, import: &mut Import<'_>, ticker: &mut Ticker) -> Result<(), Failure> {
-    while lines.next()? {
+    loop {
+        // Whoever writes the export may take his time: nobody else is kept from writing meanwhile.
+        if lines.would_wait() {
+            import.commit().map_err(again)?;
+        }
+        if !lines.next()? {
+            break;
+        }
         let read = import.line(&lines.text);
         read.map_err(|error| match error {
             Error::Misfit(_) if lines.is_cut() => Failure::usage("the export is cut off in the middle of this line")
@@ -107,9 +120,81 @@ fn words(done: Imported) -> String {
     format!("{all}: {} stored, {} there before", text::thousands(done.events), text::thousands(done.skipped))
 }
 
+/// What a thread has read ahead.
+struct Ahead {
+    blocks: Receiver<io::Result<Vec<u8>>>,
+    /// The block that is being handed over, and how much of it was.
+    block: Vec<u8>,
+    given: usize,
+    /// What ended the reading, if it was an error, until that is handed over too.
+    failed: Option<io::Error>,
+}
+
+impl Ahead {
+    fn of(mut input: Box<dyn Read + Send>) -> Self {
+        let (sender, blocks) = sync_channel(AHEAD);
+        // Nobody waits for the thread: it ends with its input, or with the process.
+        std::thread::spawn(move || {
+            loop {
+                let mut block = vec![0; BLOCK];
+                let read = match input.read(&mut block) {
+                    Ok(0) => return,
+                    Ok(length) => {
+                        block.truncate(length);
+                        Ok(block)
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                if sender.send(read).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { blocks, block: Vec::new(), given: 0, failed: None }
+    }
+
+    /// Whether there is nothing to be had just now, but may be later.
+    fn is_empty(&mut self) -> bool {
+        if self.given < self.block.len() || self.failed.is_some() {
+            return false;
+        }
+        match self.blocks.try_recv() {
+            Ok(Ok(block)) => {
+                (self.block, self.given) = (block, 0);
+                false
+            }
+            Ok(Err(error)) => {
+                self.failed = Some(error);
+                false
+            }
+            Err(TryRecvError::Disconnected) => false,
+            Err(TryRecvError::Empty) => true,
+        }
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.block.len() {
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            match self.blocks.recv() {
+                Ok(block) => (self.block, self.given) = (block?, 0),
+                Err(_) => return Ok(0),
+            }
+        }
+        let length = out.len().min(self.block.len() - self.given);
+        out[..length].copy_from_slice(&self.block[self.given..self.given + length]);
+        self.given += length;
+        Ok(length)
+    }
+}
+
 /// The lines of the input, one at a time.
 struct Lines {
-    input: Box<dyn BufRead>,
+    input: BufReader<Ahead>,
     /// The line read last.
     text: String,
     number: u64,
@@ -119,13 +204,19 @@ struct Lines {
 
 impl Lines {
     fn open(file: &str) -> Result<Self, Failure> {
-        let input: Box<dyn BufRead> = if file == "-" {
-            Box::new(io::stdin().lock())
+        let input: Box<dyn Read + Send> = if file == "-" {
+            Box::new(io::stdin())
         } else {
             let cannot = |error| Failure::usage(format!("`{file}` cannot be read: {error}"));
-            Box::new(BufReader::with_capacity(64 * 1024, File::open(file).map_err(cannot)?))
+            Box::new(File::open(file).map_err(cannot)?)
         };
+        let input = BufReader::with_capacity(BLOCK, Ahead::of(input));
         Ok(Self { input, text: String::new(), number: 0, cut: false })
+    }
+
+    /// Whether the next line is not there yet.
+    fn would_wait(&mut self) -> bool {
+        !self.input.buffer().contains(&b'\n') && self.input.get_mut().is_empty()
     }
 
     /// Reads the next line that says anything; `false` at the end.

@@ -378,3 +378,20 @@ proptest! {
         prop_assert_eq!(dump(&folder, "copy.db"), dump(&folder, "esctl.db"));
     }
 }
+
+/// An export that comes slowly keeps nobody from writing, and what came of it is stored meanwhile.
+#[test]
+fn while_an_import_waits_for_its_input_others_can_write() {
+    let folder = Folder::opened();
+    let export = folder.esctl("export").done();
+    let copy = Folder::bank();
+    copy.write("export.ndjson", &export);
+    let script = "mkfifo input; esctl import < input & exec 3> input
+        head -n 6 export.ndjson >&3
+        until [ \"$(esctl events -o ndjson 2>/dev/null | wc -l)\" = 2 ]; do kill -0 $! || exit 9; done
+        esctl project rebuild balances --timeout 600 && esctl project status -o csv | grep balances
+        tail -n +7 export.ndjson >&3; exec 3>&-; wait $!";
+    let outcome = copy.bash(script).exits(0);
+    assert!(outcome.stdout.contains("balances,current,2,2,0,1"), "{outcome}");
+    assert_eq!(copy.esctl("export").done(), export);
+}
