@@ -198,3 +198,15 @@ fn what_is_expected_is_receipts() {
     let other = receipt.replace("mine", "other");
     folder.esctl_with("verify --expect -", other).exits(6).says("the command `other` is not in the store");
 }
+
+#[test]
+fn a_view_that_shows_something_else_is_found() {
+    let (folder, _) = filled(3);
+    let changed = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'c.actor', '''eve'' AS actor') \
+                   WHERE name = 'commands'";
+    tampered(&folder, changed).exits(6).prints("the view `commands` is not defined as it was made");
+    tampered(&folder, "DROP VIEW commands; CREATE VIEW commands AS SELECT 1 AS id")
+        .exits(6)
+        .prints("the view `commands` is not defined as it was made");
+    tampered(&folder, "CREATE VIEW mine AS SELECT * FROM events; CREATE TABLE notes (a)").exits(0);
+}

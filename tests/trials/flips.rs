@@ -3,6 +3,7 @@
 use crate::support::sample::{filled, open};
 use crate::support::trial::{Dice, scaled};
 use crate::support::{Folder, Outcome};
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,8 +69,7 @@ struct Sound {
 impl Sound {
     fn of(folder: Folder) -> Self {
         let file = |suffix| fs::read(folder.file(&format!("esctl.db{suffix}"))).ok().map(|bytes| (suffix, bytes));
-        // The index of the log is made anew from the log.
-        let files = ["", "-wal"].into_iter().filter_map(file).collect();
+        let files = ["", "-wal", "-shm"].into_iter().filter_map(file).collect();
         let content = content(&folder, "esctl.db").unwrap();
         Self { folder, files, content }
     }
@@ -200,6 +200,42 @@ fn damage_to_what_is_stored_is_always_found() {
     assert_eq!(sound.files.keys().collect::<Vec<_>>(), [&""], "the store is in one file when nobody uses it");
     let figures = damaged(&sound, "", scaled(500, 20_000), &mut Dice::new());
     eprintln!("{figures:?}");
+}
+
+/// A store as a process leaves it that was killed, with most of what it stored only in the log.
+fn killed() -> Sound {
+    let (folder, _) = filled(20);
+    // Who is killed does not copy the log into the file.
+    let other = open(&folder, "esctl.db");
+    other.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    other.query_row("SELECT count(*) FROM es_events", [], |_| Ok(())).unwrap();
+    for n in 0..8 {
+        folder.esctl(&format!("send account/ada Deposit amount=1 ref=in-the-log-{n}")).done();
+        folder.esctl("send account/ada Transfer to=bob amount=0.01").done();
+    }
+    Sound::of(folder)
+}
+
+/// SQLite itself drops what does not fit, and everything behind it, and says nothing.
+#[test]
+fn damage_to_the_log_is_always_found() {
+    let sound = killed();
+    assert_eq!(sound.files.keys().collect::<Vec<_>>(), [&"", &"-shm", &"-wal"]);
+    let figures = damaged(&sound, "-wal", scaled(250, 10_000), &mut Dice::new());
+    eprintln!("{figures:?}");
+    assert!(figures.found > 100, "{figures:?}");
+    // Without the index too, but for the last transaction, which may never have been finished.
+    let mut without = killed();
+    without.files.remove("-shm");
+    let log = &without.files["-wal"];
+    let end = log.len() - log.len() / 8;
+    let mut dice = Dice::new();
+    for round in 0..scaled(100, 4_000) {
+        let damage = Damage::Flipped { at: dice.below(end), bit: dice.below(8) };
+        without.put("-wal", &damage.done_to(log));
+        let verified = without.on_damaged("verify");
+        assert_eq!(verified.exit, 6, "round {round}, {damage:?}\n{verified}");
+    }
 }
 
 /// And named, by the position of the event.

@@ -15,7 +15,8 @@ pub(super) const FORMAT: i32 = 2;
 const READER: &str = "2";
 const WRITER: &str = "2";
 
-const TABLES: &str = include_str!("schema.sql");
+/// Each store keeps these texts, and `verify` compares them: to change one, a comment in it too, is to change the format.
+pub(super) const TABLES: &str = include_str!("schema.sql");
 
 /// What brings a store of each format, from 1 on, to the next.
 const STEPS: [&str; FORMAT as usize - 1] = [

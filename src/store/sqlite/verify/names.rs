@@ -3,8 +3,9 @@
 use super::{DOMAINS, Run, STREAMS, TYPES};
 use crate::event::StreamName;
 use crate::store::sqlite::fault::Fault;
+use crate::store::sqlite::schema;
 use crate::store::{Finding, MAX_FINDINGS, chain};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 impl Run<'_> {
     pub(super) fn stream_names(&mut self) -> Result<(), Fault> {
@@ -71,7 +72,7 @@ impl Run<'_> {
 
     /// What SQLite itself knows about its file: pages, indexes, column types, references.
     pub(super) fn file(&mut self) -> Result<(), Fault> {
-        if let Err(fault) = self.integrity().and_then(|()| self.references()) {
+        if let Err(fault) = self.integrity().and_then(|()| self.references()).and_then(|()| self.definitions()) {
             let words = fault.damage()?;
             self.note(|| format!("SQLite cannot check the file: {words}"));
         }
@@ -85,6 +86,25 @@ impl Run<'_> {
             let words: String = row.get(0)?;
             if words != "ok" {
                 self.note(|| format!("SQLite's integrity check: {words}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// That tables, views and triggers are defined as they were made. One that somebody dropped keeps nothing from being
+    /// true, but a view that was changed shows something else.
+    fn definitions(&mut self) -> Result<(), Fault> {
+        const DEFINED: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let model = Connection::open_in_memory()?;
+        model.execute_batch(schema::TABLES)?;
+        let mut statement = model.prepare(DEFINED)?;
+        let mut rows = statement.query([])?;
+        let mut found = self.connection.prepare("SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2")?;
+        while let Some(row) = rows.next()? {
+            let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let stored = found.query_row([&kind, &name], |row| row.get::<_, String>(0)).optional()?;
+            if stored.is_some_and(|stored| stored != sql) {
+                self.note(|| format!("the {kind} `{name}` is not defined as it was made"));
             }
         }
         Ok(())
