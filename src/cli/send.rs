@@ -112,6 +112,9 @@ pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     }
 }
 
+/// How far the time must have been behind that of the store to be worth a word, in microseconds.
+const WORTH_SAYING: i64 = 1_000_000;
+
 /// What is said before other rules than so far decide.
 pub const NEW_RULES: &str = "the domain has changed: nothing in this store was decided by these rules yet";
 
@@ -126,6 +129,7 @@ fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     workbench.store = context.store(Purpose::Send)?;
     let now = context.ids(&mut workbench)?.now(context.now);
     let id = request.id.clone().unwrap_or_else(|| now.id.clone());
+    let asked = request.time.unwrap_or(now.time);
     if workbench.rules_are_new(&request.stream)? {
         context.talk.note(NEW_RULES);
     }
@@ -135,7 +139,7 @@ fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     let sent = workbench.send(request, &now);
     context.say_notes(&workbench.domains);
     let sent = sent.map_err(|error| with_id(error.into(), &id))?;
-    deliver(&sent, context)
+    deliver(&sent, asked, context)
 }
 
 /// What is not understood makes no store: the request is read and checked before one is opened.
@@ -168,9 +172,11 @@ fn verdict(sent: &Sent) -> Exit {
 }
 
 /// The receipt is part of the deal: who cannot have it must know that something was stored.
-fn deliver(sent: &Sent, context: &mut Context) -> Result<Exit, Failure> {
+fn deliver(sent: &Sent, asked: Time, context: &mut Context) -> Result<Exit, Failure> {
+    // Who waited for the turn while others wrote is behind by that much, which is nothing to speak of.
     if let Sent::Accepted(receipt) = sent
         && let Some(raised) = receipt.raised
+        && raised.micros().saturating_sub(asked.micros()) >= WORTH_SAYING
     {
         context.talk.note(&format!("the time was raised to {raised}, that of the last event in the store"));
     }
