@@ -2,18 +2,24 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
+use crate::render::proof;
 use crate::render::records::{self, Row};
 use crate::render::talk::Ticker;
 use crate::render::{Format, Listing, Output, Render, text};
+use esctl::event::Moment;
+use esctl::store::Store;
+use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::Workbench;
-use esctl::workbench::project::{Progress, Rebuilt};
+use esctl::workbench::project::{Freshness, Progress, Rebuilt, Wanted};
 use std::io;
 
 const EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project show balances";
 const LIST_EXAMPLES: &str = "examples:\n  esctl project list\n  esctl project list -o json";
 const STATUS_EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project status -o csv";
 const REBUILD_EXAMPLES: &str = "examples:\n  esctl project rebuild\n  esctl project rebuild balances -o json";
-const SHOW_EXAMPLES: &str = "examples:\n  esctl project show balances --key ada\n  esctl project show balances -o csv";
+const SHOW_EXAMPLES: &str =
+    "examples:\n  esctl project show balances --key ada\n  esctl project show balances --at @2 -o csv";
+const VERIFY_EXAMPLES: &str = "examples:\n  esctl project verify\n  esctl project verify balances -o json";
 
 /// work with read models: tables that projections keep up to date from the events
 #[derive(Debug, clap::Args)]
@@ -34,9 +40,16 @@ enum ProjectVerb {
     /// fill read models anew from the first event on; the old rows are served until the new ones are complete
     #[command(after_help = REBUILD_EXAMPLES)]
     Rebuild(RebuildArgs),
-    /// show the rows of a read model, brought up to date before
+    /// show the rows of a read model, brought up to date before, or as they were at a moment
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// prove that the rows are what the events give: they are computed again, aside, and each is compared
+    ///
+    /// Up to where each read model has got. Prints how many rows and events that were and every difference, with its row,
+    /// column and both values. Where there is one, or a read model cannot be compared since other rules filled it, the
+    /// exit code is 1. Nothing is written to the store.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +70,17 @@ struct ShowArgs {
     /// at most so many rows
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// the rows as they were then, at a position or a time: computed from the events up to it by the rules of today, and
+    /// written nowhere
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<Moment>,
+}
+
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    /// which ones; all that were ever filled if none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
 }
 
 /// Runs the verb.
@@ -66,6 +90,7 @@ pub fn run(args: ProjectArgs, context: &mut Context) -> Result<Exit, Failure> {
         ProjectVerb::Status => status(context),
         ProjectVerb::Rebuild(args) => rebuild(args.names, context),
         ProjectVerb::Show(args) => show(&args, context),
+        ProjectVerb::Verify(args) => return verify(args.names, context),
     }?;
     Ok(Exit::Done)
 }
@@ -131,18 +156,71 @@ fn tell(done: &[Rebuilt], out: &mut Output) -> Result<(), Failure> {
 }
 
 fn show(args: &ShowArgs, context: &mut Context) -> Result<(), Failure> {
-    let mut workbench = context.workbench(Purpose::Project)?;
+    let purpose = if args.at.is_some() { Purpose::Look } else { Purpose::Project };
+    let mut workbench = context.workbench(purpose)?;
     let columns = workbench.project_columns(&args.name)?;
+    let wanted = Wanted { key: args.key.as_deref(), limit: args.limit };
     let mut ticker = Ticker::before_data();
-    let caught_up = workbench.project_catch_up(&args.name, context.now, &mut |progress| {
-        tick(&mut ticker, &args.name, progress);
-    });
+    let mut progress = |progress| tick(&mut ticker, &args.name, progress);
+    if let Some(at) = args.at {
+        let mut aside = SqliteStore::scratch()?;
+        let computed = workbench.project_past(&args.name, at, &mut aside, &mut progress);
+        drop(ticker);
+        context.say_notes(&workbench.domains);
+        let aside: (&mut dyn Store, u64) = (&mut aside, computed?);
+        let mut listing = Listing::new(Row::columns(&columns), &mut context.out);
+        let mut list = |values| listing.push(&Row { columns: &columns, values });
+        let done = workbench.project_rows_aside(&args.name, aside, &wanted, &mut list);
+        return ended(done, listing);
+    }
+    let caught_up = workbench.project_catch_up(&args.name, context.now, &mut progress);
     drop(ticker);
     context.say_notes(&workbench.domains);
     caught_up?;
     let mut listing = Listing::new(Row::columns(&columns), &mut context.out);
-    let done = workbench.project_rows(&args.name, args.key.as_deref(), args.limit, &mut |values| {
-        listing.push(&Row { columns: &columns, values })
-    });
+    let done =
+        workbench.project_rows(&args.name, &wanted, &mut |values| listing.push(&Row { columns: &columns, values }));
     ended(done, listing)
+}
+
+fn verify(names: Vec<String>, context: &mut Context) -> Result<Exit, Failure> {
+    let mut workbench = context.workbench(Purpose::Look)?;
+    let names = if names.is_empty() {
+        let status = workbench.project_status()?;
+        let filled = status.into_iter().filter(|status| status.freshness != Freshness::Never);
+        filled.map(|status| status.name).collect()
+    } else {
+        names
+    };
+    if names.is_empty() {
+        let failure = Failure::usage("no projection was ever filled: there is nothing to compare");
+        return Err(failure.hint("`esctl project rebuild` fills them"));
+    }
+    for name in &names {
+        workbench.project_columns(name)?;
+    }
+    let mut aside = SqliteStore::scratch()?;
+    let mut listing = Listing::new(proof::PROOFS, &mut context.out);
+    let mut exit = Exit::Done;
+    for name in &names {
+        let mut ticker = Ticker::before_data();
+        let proven = workbench.project_verify(name, &mut aside, &mut |progress| tick(&mut ticker, name, progress));
+        drop(ticker);
+        workbench.domains.take_notes().iter().for_each(|note| context.talk.note(&note.text));
+        let proven = match proven {
+            Ok(proven) => proven,
+            Err(error) => {
+                listing.cut();
+                return Err(error.into());
+            }
+        };
+        if !proven.is_same() {
+            exit = Exit::No;
+        }
+        if proof::each_line(&proven, &mut listing).is_break() {
+            break;
+        }
+    }
+    listing.finish().map_err(Failure::output)?;
+    Ok(exit)
 }

@@ -3,7 +3,7 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use crate::render::talk::Ticker;
-use crate::render::{text, verdict};
+use crate::render::{proof, text, verdict};
 use esctl::domain::Domains;
 use esctl::event::{Hash, Position};
 use esctl::store::sqlite::SqliteStore;
@@ -115,10 +115,10 @@ fn damaged(report: &Report, context: &Context) -> Failure {
     }
     let log_is_sound = words.is_empty();
     for proven in &report.projections {
-        let Ok(proof) = &proven.proof else { continue };
-        if let Some(first) = proof.differences.first() {
-            let count = text::count(proof.differences.len() as u64 + proof.more, "difference");
-            let first = verdict::difference(first);
+        let Ok(found) = &proven.proof else { continue };
+        if let Some(first) = found.differences.first() {
+            let count = text::count(found.differences.len() as u64 + found.more, "difference");
+            let first = proof::difference(first);
             let (name, first) = (text::harmless(&proven.name), text::harmless(&first));
             words.push(format!("`{name}` is not what its events give: {count}, the first: {first}"));
         }

@@ -63,6 +63,11 @@ impl<'o> Listing<'o> {
         Self { columns: columns.into(), form, fault: None }
     }
 
+    /// Whether records are listed as JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json { .. } | Form::Ndjson(_))
+    }
+
     /// Lists a record. After a failure it does nothing more; [`Listing::finish`] tells.
     pub fn push(&mut self, record: &impl Render) -> ControlFlow<()> {
         if self.fault.is_none()

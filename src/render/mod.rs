@@ -4,6 +4,7 @@
 
 pub mod export;
 pub mod listing;
+pub mod proof;
 pub mod receipt;
 pub mod records;
 pub mod report;

@@ -1,11 +1,10 @@
 //! What `verify` prints: what was checked, what was found, and what nobody can know.
 
 use super::listing::{Column, Listing, Render};
-use super::wire::Exact;
+use super::proof::{Compared, difference, extent};
 use super::{Format, Output, text, wire};
 use esctl::event::Position;
 use esctl::store::Finding;
-use esctl::workbench::project::proof::{Difference, DifferenceKind};
 use esctl::workbench::verify::{Claim, Report};
 use serde::Serialize;
 use std::io;
@@ -63,31 +62,6 @@ struct Since<'a> {
     position: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<Broken<'a>>,
-}
-
-/// A read model that was computed again.
-#[derive(Debug, Serialize)]
-struct Compared<'a> {
-    name: &'a str,
-    position: u64,
-    rows: u64,
-    events: u64,
-    differences: Vec<Differing<'a>>,
-    /// Differences beyond those that are listed.
-    more: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Differing<'a> {
-    key: Exact<'a>,
-    /// `value`, `missing` or `extra`.
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stored: Option<Exact<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    computed: Option<Exact<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -169,34 +143,6 @@ fn unknown(report: &Report) -> Vec<Unknown<'_>> {
     all
 }
 
-/// A difference in words.
-pub fn difference(difference: &Difference) -> String {
-    let key = &difference.key;
-    match &difference.kind {
-        DifferenceKind::Value { column, stored, computed } => {
-            format!("`{column}` of the row {key} is {stored}, the events give {computed}")
-        }
-        DifferenceKind::Missing => format!("the row {key} is missing"),
-        DifferenceKind::Extra => format!("the events give no row {key}"),
-    }
-}
-
-impl<'a> From<&'a Difference> for Differing<'a> {
-    fn from(difference: &'a Difference) -> Self {
-        let bare = |kind| Self { key: Exact::from(&difference.key), kind, column: None, stored: None, computed: None };
-        match &difference.kind {
-            DifferenceKind::Value { column, stored, computed } => Self {
-                column: Some(column),
-                stored: Some(stored.into()),
-                computed: Some(computed.into()),
-                ..bare("value")
-            },
-            DifferenceKind::Missing => bare("missing"),
-            DifferenceKind::Extra => bare("extra"),
-        }
-    }
-}
-
 /// The verdict, in the form asked for.
 pub fn verdict(report: &Report, out: &mut Output) -> io::Result<()> {
     if out.format.is_json() {
@@ -233,17 +179,7 @@ fn whole(report: &Report) -> Verdict<'_> {
         projections: report
             .projections
             .iter()
-            .filter_map(|proven| {
-                let proof = proven.proof.as_ref().ok()?;
-                Some(Compared {
-                    name: &proven.name,
-                    position: proof.position.0,
-                    rows: proof.rows,
-                    events: proof.events,
-                    differences: proof.differences.iter().map(Differing::from).collect(),
-                    more: proof.more,
-                })
-            })
+            .filter_map(|proven| Some(Compared::of(&proven.name, proven.proof.as_ref().ok()?)))
             .collect(),
         findings: verified.findings.iter().map(Found::from).collect(),
         more: verified.more,
@@ -271,8 +207,7 @@ fn lines(report: &Report, shown: fn(u64) -> String) -> Vec<Line> {
     line("checked", "head", format!("{} {}", wire::at(verified.head.position), verified.head.hash));
     for proven in &report.projections {
         if let Ok(proof) = &proven.proof {
-            let (rows, events) = (text::count(proof.rows, "row"), text::count(proof.events, "event"));
-            line("checked", &proven.name, format!("{rows} from {events}, up to {}", wire::at(proof.position)));
+            line("checked", &proven.name, extent(proof));
         }
     }
     for finding in &verified.findings {

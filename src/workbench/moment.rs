@@ -44,6 +44,25 @@ impl Workbench {
         .into())
     }
 
+    /// The position of the store at a moment.
+    pub(crate) fn position_at(&mut self, at: Moment) -> Result<Position, Error> {
+        match at {
+            Moment::Version(version) => {
+                let misfit =
+                    Misfit::new(String::from("only a stream has versions; `--at` takes a position or a time here"));
+                Err(misfit.hint(format!("`--at @{version}` is a position of the store")).into())
+            }
+            Moment::Position(position) => {
+                self.within_store(position)?;
+                Ok(position)
+            }
+            Moment::Time(time) => match self.store.position_at(time)? {
+                Position(0) => Err(Misfit::new(format!("the store had no event yet at {time}")).into()),
+                position => Ok(position),
+            },
+        }
+    }
+
     /// A position that the store has reached.
     pub(crate) fn within_store(&mut self, position: Position) -> Result<(), Error> {
         let head = self.store.head()?.position;

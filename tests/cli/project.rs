@@ -134,3 +134,105 @@ fn what_only_the_command_knows_is_there_by_every_way() {
         folder.esctl(&format!("project show {name}_rows -o ndjson")).exits(0).prints(&format!("\"by\":\"{by}\""));
     }
 }
+
+/// What was shown at some position is shown again when that is asked for, whatever came later.
+#[test]
+fn the_past_is_shown_as_it_was() {
+    let folder = Folder::bank();
+    let mut shown = Vec::new();
+    for line in include_str!("../../domains/bank-commands.ndjson").lines() {
+        folder.esctl_with("send --batch -", line);
+        let receipt = folder.esctl("project status -o ndjson").done();
+        let head = receipt.split("\"head\":").nth(1).and_then(|rest| rest.split(',').next()).unwrap().to_owned();
+        shown.push((head, folder.esctl("project show balances -o ndjson").done()));
+    }
+    let before = folder.bash("sha256sum esctl.db").done();
+    for (head, rows) in &shown {
+        assert_eq!(&folder.esctl(&format!("project show balances --at @{head} -o ndjson")).done(), rows, "@{head}");
+    }
+    assert_eq!(folder.esctl("project show balances --at @0 -o ndjson").done(), "");
+    assert_snapshot!(folder.esctl("project show balances --at 2026-01-13 --key bob"), @r"
+    exit: 0
+    stdout:
+    account  owner  balance  deposits
+    bob      Bob    -143.85         2
+    ");
+    assert_snapshot!(folder.esctl("project show balances --at @1000"), @r"
+    exit: 2
+    stderr:
+    error: the store ends at position @32, there is no @1000
+    ");
+    assert_snapshot!(folder.esctl("project show balances --at 7"), @r"
+    exit: 2
+    stderr:
+    error: only a stream has versions; `--at` takes a position or a time here
+    hint: `--at @7` is a position of the store
+    ");
+    assert_snapshot!(folder.esctl("project show balances --at 1999-01-01T00:00:00Z"), @r"
+    exit: 2
+    stderr:
+    error: the store had no event yet at 1999-01-01T00:00:00.000000Z
+    ");
+    folder.esctl("project show balances --at yesterday").exits(2).says("`yesterday` is no moment");
+    folder.esctl("project show nope --at @1").exits(2).says("there is no projection `nope`");
+    assert_eq!(folder.bash("sha256sum esctl.db").done(), before, "nothing was written");
+}
+
+#[test]
+fn rows_are_proved() {
+    let folder = Folder::opened();
+    assert_snapshot!(folder.esctl("project verify"), @r"
+    exit: 2
+    stderr:
+    error: no projection was ever filled: there is nothing to compare
+    hint: `esctl project rebuild` fills them
+    ");
+    folder.esctl("project rebuild balances").done();
+    assert_snapshot!(folder.esctl("project verify"), @r"
+    exit: 0
+    stdout:
+    result  projection  detail
+    same    balances    1 row from 3 events, up to @3
+    ");
+    assert_snapshot!(folder.esctl("project verify balances ledger"), @r"
+    exit: 1
+    stdout:
+    result        projection  detail
+    same          balances    1 row from 3 events, up to @3
+    not compared  ledger      it was never filled
+    ");
+    folder.esctl("project verify balances nope").exits(2).says("there is no projection `nope`");
+    folder.bash("sqlite3 esctl.db \"UPDATE balances__1 SET balance = 7 WHERE account = 'ada'\"").done();
+    assert_snapshot!(folder.esctl("project verify"), @r#"
+    exit: 1
+    stdout:
+    result   projection  detail
+    differs  balances    1 row from 3 events, up to @3
+    differs  balances    `balance` of the row "ada" is 7, the events give 0.3
+    "#);
+    assert_snapshot!(folder.esctl("project verify -o json"), @r#"
+    exit: 1
+    stdout:
+    [
+    {"result":"differs","name":"balances","position":3,"rows":1,"events":3,"differences":[{"key":"ada","kind":"value","column":"balance","stored":7,"computed":0.3}],"more":0}
+    ]
+    "#);
+    assert_snapshot!(folder.esctl("project verify -o csv"), @r#"
+    exit: 1
+    stdout:
+    result,projection,detail
+    differs,balances,"1 row from 3 events, up to @3"
+    differs,balances,"`balance` of the row ""ada"" is 7, the events give 0.3"
+    "#);
+    // It was not put right by being looked at.
+    folder.esctl("project verify").exits(1);
+    folder.esctl("project rebuild balances").done();
+    folder.esctl("project verify").exits(0);
+    folder.bash("sed -i 's/row.balance += event.amount/row.balance += 2 * event.amount/' domains/bank.yaml").done();
+    assert_snapshot!(folder.esctl("project verify"), @r"
+    exit: 1
+    stdout:
+    result        projection  detail
+    not compared  balances    it was filled by other rules than those of today
+    ");
+}

@@ -6,9 +6,9 @@ pub mod proof;
 use super::{Error, Misfit, PAGE, Workbench};
 use crate::domain::fields::Type;
 use crate::domain::{Domains, Projection};
-use crate::event::{Position, Time};
+use crate::event::{Moment, Position, Time};
 use crate::json::Value;
-use crate::store::{Column, ColumnKind, Generation, Row, RowFilter, StoreError, Table};
+use crate::store::{Column, ColumnKind, Generation, Row, RowFilter, Store, StoreError, Table};
 use fill::{Filling, Places, Run};
 use std::ops::ControlFlow;
 
@@ -94,6 +94,15 @@ pub struct ColumnInfo {
     pub name: String,
     /// Whether it holds numbers, which are shown aligned.
     pub numeric: bool,
+}
+
+/// Which rows to hand over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Only the one with this key, which is read by the type of the key column.
+    pub key: Option<&'a str>,
+    /// At most so many.
+    pub limit: Option<u64>,
 }
 
 impl Workbench {
@@ -218,40 +227,49 @@ impl Workbench {
         }
     }
 
-    /// Hands over rows, ordered by key, as they are. `key` is read by the type of the key column.
+    /// Hands over rows, ordered by key, as they are.
     pub fn project_rows(
         &mut self,
         name: &str,
-        key: Option<&str>,
-        limit: Option<u64>,
+        wanted: &Wanted<'_>,
         each: &mut dyn FnMut(Row) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, name)?;
-        let table = table_of(projection);
         let Some(generation) = self.store.served(name)? else { return Ok(()) };
-        let key = match (key, projection.columns.iter().next()) {
-            (Some(text), Some(column)) => Some(column.kind.read(text).map_err(Misfit::new)?),
-            _ => None,
-        };
-        let mut left = limit.unwrap_or(u64::MAX);
-        let mut filter = RowFilter { key, after: None, limit: PAGE };
-        while left > 0 {
-            filter.limit = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
-            let rows = self.store.select(&table, generation.number, &filter)?;
-            let done = rows.len() < filter.limit || filter.key.is_some();
-            left -= (rows.len() as u64).min(left);
-            filter.after = rows.last().and_then(|row| row.first().cloned());
-            for row in rows {
-                if each(row).is_break() {
-                    return Ok(());
-                }
-            }
-            if done {
-                break;
-            }
+        rows_of(self.store.as_mut(), projection, generation.number, wanted, each)
+    }
+
+    /// Computes a read model as it was at a moment, from the events up to it, into the store `aside`; gives the number of
+    /// its generation there, for [`Workbench::project_rows_aside`].
+    pub fn project_past(
+        &mut self,
+        name: &str,
+        at: Moment,
+        aside: &mut dyn Store,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<u64, Error> {
+        let domains = self.domains.clone();
+        let projection = projection_of(&domains, name)?;
+        let until = self.position_at(at)?;
+        let table = table_of(projection);
+        let generation = aside.build(&table)?;
+        if until > Position(0) {
+            let filling = Filling { projection, table: &table, generation: &generation, until: Some(until) };
+            filling.run(&domains, &mut Places { log: self.store.as_mut(), aside: Some(aside) }, progress)?;
         }
-        Ok(())
+        Ok(generation.number)
+    }
+
+    /// Hands over rows that were computed aside.
+    pub fn project_rows_aside(
+        &self,
+        name: &str,
+        (aside, generation): (&mut dyn Store, u64),
+        wanted: &Wanted<'_>,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        rows_of(aside, projection_of(&self.domains, name)?, generation, wanted, each)
     }
 
     /// Applies what a generation has not seen.
@@ -284,6 +302,39 @@ fn projection_of<'d>(domains: &'d Domains, name: &str) -> Result<&'d Projection,
             }
         }
     })
+}
+
+/// Hands over rows of a generation in pages, ordered by key.
+fn rows_of(
+    store: &mut dyn Store,
+    projection: &Projection,
+    generation: u64,
+    wanted: &Wanted<'_>,
+    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let table = table_of(projection);
+    let key = match (wanted.key, projection.columns.iter().next()) {
+        (Some(text), Some(column)) => Some(column.kind.read(text).map_err(Misfit::new)?),
+        _ => None,
+    };
+    let mut left = wanted.limit.unwrap_or(u64::MAX);
+    let mut filter = RowFilter { key, after: None, limit: PAGE };
+    while left > 0 {
+        filter.limit = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+        let rows = store.select(&table, generation, &filter)?;
+        let done = rows.len() < filter.limit || filter.key.is_some();
+        left -= (rows.len() as u64).min(left);
+        filter.after = rows.last().and_then(|row| row.first().cloned());
+        for row in rows {
+            if each(row).is_break() {
+                return Ok(());
+            }
+        }
+        if done {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The table of a read model, as the store needs to know it.

@@ -6,7 +6,7 @@ use crate::domain::Domains;
 use crate::event::Position;
 use crate::json::Value;
 use crate::store::{Generation, Row, RowFilter, Store, StoreError, Table};
-use crate::workbench::{Error, PAGE};
+use crate::workbench::{Error, PAGE, Workbench};
 
 /// How many differences are kept in words; the others are counted.
 pub const MAX_DIFFERENCES: usize = 100;
@@ -62,6 +62,27 @@ pub struct Proven {
     pub name: String,
     /// What came of it; or why it could not be compared.
     pub proof: Result<Proof, String>,
+}
+
+impl Proven {
+    /// Whether it was compared and is.
+    pub fn is_same(&self) -> bool {
+        self.proof.as_ref().is_ok_and(|proof| proof.differences.is_empty())
+    }
+}
+
+impl Workbench {
+    /// Proves one read model, with its rows computed again in the store `aside`.
+    pub fn project_verify(
+        &mut self,
+        name: &str,
+        aside: &mut dyn Store,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Proven, Error> {
+        let domains = self.domains.clone();
+        let proof = prove(&domains, self.store.as_mut(), aside, name, progress)?;
+        Ok(Proven { name: name.to_owned(), proof })
+    }
 }
 
 /// Computes a read model anew from the events up to where it has got, into the store `aside`, and compares each row.
