@@ -41,7 +41,8 @@ fn a_store_of_every_format_is_read_as_it_is() {
         assert_eq!(folder.esctl("export").done(), text(&folder, "export.ndjson"));
         folder.esctl("verify --expect receipt.json").exits(0);
         folder.esctl("replay account/ada").exits(0).prints("12345678901238146.82");
-        assert!(folder.esctl("project status -o ndjson").done().lines().all(|line| line.contains("\"current\"")));
+        // Its rows were filled by the rules of then, or by what an esctl of then took them for.
+        assert_eq!(folder.esctl("project status -o ndjson").done().matches("\"checkpoint\":34").count(), 2);
         folder.esctl("send account/ada Deposit amount=1 --dry-run").exits(0);
         assert_eq!(fs::read(folder.file("esctl.db")).unwrap(), before, "format {format}: reading writes nothing");
         assert!(!folder.listing().iter().any(|name| name.contains("format")), "{:?}", folder.listing());

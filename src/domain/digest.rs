@@ -2,12 +2,13 @@
 
 use super::fields::Fields;
 use crate::json::Value;
-use crate::script::{Script, ScriptText, text};
+use crate::script::essence::{Essence, Functions};
+use crate::script::{Script, ScriptText};
 use sha2::{Digest, Sha256};
 
 /// Changes when the engine or a function of ours changes its meaning: every cached state and read model is then
 /// made again.
-const ENGINE: u32 = 1;
+const ENGINE: u32 = 2;
 
 /// The digest of a file's text, in hex.
 pub fn of_text(text: &str) -> Box<str> {
@@ -34,14 +35,19 @@ impl RulesDigest {
         self
     }
 
-    /// A script: its words and signs, not its comments and layout.
-    pub fn script(&mut self, script: &Script) -> &mut Self {
-        self.text(&text::essence(&script.text().text))
-    }
-
-    /// The functions of a file.
-    pub fn functions(&mut self, functions: Option<&ScriptText>) -> &mut Self {
-        self.text(&functions.map(|functions| text::essence(&functions.text)).unwrap_or_default())
+    /// Scripts, and of the functions of their file those that they reach. Comments, layout and the names of local
+    /// variables do not count.
+    pub fn scripts<'s>(
+        &mut self,
+        scripts: impl IntoIterator<Item = &'s Script>,
+        functions: Option<&ScriptText>,
+    ) -> &mut Self {
+        let essences: Vec<Essence> = scripts.into_iter().map(|script| Essence::of(&script.text().text)).collect();
+        for essence in &essences {
+            self.text(&essence.text());
+        }
+        let functions = functions.map(|functions| Functions::of(&functions.text)).unwrap_or_default();
+        self.text(&functions.reached(&essences))
     }
 
     /// Types of a payload or of columns.

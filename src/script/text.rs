@@ -87,51 +87,6 @@ impl ScriptText {
     }
 }
 
-/// A script without its comments and layout: two scripts with the same essence mean the same.
-///
-/// What stands in quotes counts to the letter; a template (`` `…` ``) counts whole, with the scripts inside it.
-pub fn essence(script: &str) -> String {
-    let mut kept = String::with_capacity(script.len());
-    let mut rest = script;
-    let mut gap = false;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '"' | '`' => quoted(rest, first),
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            _ => first.len_utf8(),
-        };
-        let (piece, after) = rest.split_at(length);
-        rest = after;
-        if first.is_whitespace() || piece.starts_with("//") || piece.starts_with("/*") {
-            gap = true;
-            continue;
-        }
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        // White space counts only where it keeps two words apart.
-        if gap && kept.chars().next_back().is_some_and(word) && word(first) {
-            kept.push(' ');
-        }
-        gap = false;
-        kept.push_str(piece);
-    }
-    kept
-}
-
-/// The length of the quoted piece at the beginning of a text, both quotes included.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quote == '"' => escaped = true,
-            c if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-    }
-    text.len()
-}
-
 /// How many bytes the token at the beginning of `text` has: a word, a string, or one character.
 fn token_length(text: &str) -> usize {
     let Some(first) = text.chars().next() else { return 0 };
@@ -142,25 +97,4 @@ fn token_length(text: &str) -> usize {
         return text[1..].find(first).map_or(1, |n| n + 2);
     }
     first.len_utf8()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::essence;
-
-    #[test]
-    fn comments_and_layout_do_not_count() {
-        let short = "if a+b>1{state.x=\"a  // b\";}";
-        let long = "if a + b > 1 { // why\n  state.x = /* here */ \"a  // b\";\n}\n";
-        assert_eq!(essence(long), short);
-        assert_eq!(essence("let  x = 1"), "let x=1");
-    }
-
-    #[test]
-    fn words_and_texts_count() {
-        assert_ne!(essence("state.x = \"a b\""), essence("state.x = \"a  b\""));
-        assert_ne!(essence("`a ${x}  b`"), essence("`a ${x} b`"));
-        assert_ne!(essence("state.x += 1"), essence("state.x += 2"));
-        assert_ne!(essence("return x"), essence("returnx"));
-    }
 }

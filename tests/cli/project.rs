@@ -236,3 +236,77 @@ fn rows_are_proved() {
     not compared  balances    it was filled by other rules than those of today
     ");
 }
+
+/// How a handler is written does not matter, what it does matters, wherever that stands.
+#[test]
+fn a_read_model_is_stale_when_its_rules_mean_something_else() {
+    let folder = Folder::empty();
+    let domain = r#"
+domain: shop
+functions: |
+  fn net(amount) { round(amount / rate(), 2, "half_even") }
+  fn rate() { 1.19 }
+  fn unused(x) { x }
+aggregates:
+  order:
+    state: { total: { type: decimal, initial: 0 } }
+    events:
+      Paid: { fields: { amount: decimal }, fold: state.total += event.amount }
+    commands:
+      Pay: { fields: { amount: decimal }, decide: 'emit("Paid", command)' }
+projections:
+  takings:
+    columns: { order: string, net: decimal, text: string }
+    key: meta.id
+    on:
+      order.Paid: |
+        let sum = net(event.amount);
+        row.net += sum;
+        row.text = `plus ${sum}`;
+"#;
+    folder.write("domains/shop.yaml", domain);
+    folder.esctl("send order/1 Pay amount=11.90").done();
+    folder.esctl("project rebuild").done();
+    let status_after = |from: &str, to: &str| {
+        assert!(domain.contains(from), "{from}");
+        folder.write("domains/shop.yaml", domain.replace(from, to));
+        let status = folder.esctl("project status -o ndjson").done();
+        status.split("\"status\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+    };
+    for (from, to) in [
+        (
+            "let sum = net(event.amount);\n        row.net += sum;\n        row.text = `plus ${sum}`;",
+            "let more = net(event.amount); // without taxes\n\n        row.net += more;\n        row.text = `plus ${ more }`;",
+        ),
+        (
+            "fn net(amount) { round(amount / rate(), 2, \"half_even\") }",
+            "// what is ours\n  fn net(gross) {\n    round(gross / rate(), 2, \"half_even\")\n  }",
+        ),
+        ("fn unused(x) { x }", "fn unused(x) { x + 1 }"),
+        ("fn unused(x) { x }", "fn other() { 7 }"),
+        ("domain: shop", "domain: shop\ndescription: Things that are sold."),
+        (
+            "decide: 'emit(\"Paid\", command)'",
+            "decide: 'require(command.amount > 0, \"none\"); emit(\"Paid\", command)'",
+        ),
+    ] {
+        assert_eq!(status_after(from, to), "current", "{to}");
+    }
+    for (from, to) in [
+        ("row.net += sum", "row.net -= sum"),
+        ("1.19", "1.07"),
+        ("\"half_even\"", "\"half_up\""),
+        ("`plus ${sum}`", "`plus: ${sum}`"),
+        ("key: meta.id", "key: meta.id + \"\""),
+        ("net: decimal, text", "net: integer, text"),
+        ("text: string }", "text: string, more: integer }"),
+        ("Paid: { fields: { amount: decimal }", "Paid: { fields: { amount: decimal, by?: string }"),
+    ] {
+        assert_eq!(status_after(from, to), "stale", "{to}");
+    }
+    // A change that means something is shown at once, and the other way back.
+    status_after("row.net += sum", "row.net += 2 * sum");
+    folder.esctl("project show takings -o csv").exits(0).prints("1,20,plus 10");
+    assert_eq!(status_after("domain: shop", "domain: shop"), "stale");
+    folder.esctl("project show takings -o csv").exits(0).prints("1,10,plus 10");
+}

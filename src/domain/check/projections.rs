@@ -188,13 +188,13 @@ impl Checker<'_> {
         handlers: &HashMap<(Box<str>, Box<str>), Handler>,
     ) -> Box<str> {
         let mut digest = RulesDigest::default();
-        digest.text(name).fields(columns).value(&Value::Object(initial.clone())).functions(library.text());
+        digest.text(name).fields(columns).value(&Value::Object(initial.clone()));
         for column in indexes.iter().flatten() {
             digest.text(&column.text);
         }
         let sorted: BTreeMap<_, _> = handlers.iter().collect();
         for ((aggregate, event), handler) in sorted {
-            digest.text(aggregate).text(event).script(&handler.key).script(&handler.script);
+            digest.text(aggregate).text(event).scripts([&handler.key, &handler.script], library.text());
             if let Some(fields) = self.names.events.get(&**aggregate).and_then(|events| events.get(&**event)) {
                 digest.fields(fields);
             }
