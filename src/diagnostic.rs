@@ -12,6 +12,8 @@ const EXCERPT_WIDTH: usize = 120;
 const EXCERPT_BEFORE: usize = 60;
 /// Words longer than this are no slips of the hand, and would be slow to compare.
 const MAX_SUGGESTION: usize = 64;
+/// The most characters of a message or a hint: what is quoted of the user's text may be as long as a file.
+const MAX_WORDS: usize = 1_000;
 
 /// A text file as it was read: its name as the user gave it, and its content.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,7 +160,7 @@ impl Diagnostic {
     /// Says what to do; a diagnostic may have several hints, and a hint several lines.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(shortened(hint.into()));
         self
     }
 
@@ -184,8 +186,17 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, rule: &'static str, message: String) -> Self {
+        let message = shortened(message);
         Self { severity, rule, message, place: None, situation: None, hints: Vec::new() }
     }
+}
+
+fn shortened(mut words: String) -> String {
+    if let Some((end, _)) = words.char_indices().nth(MAX_WORDS) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
 }
 
 /// Puts problems into the order of listings, by [`Diagnostic::order`].

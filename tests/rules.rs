@@ -273,8 +273,15 @@ fn scripts_are_bounded() {
     assert!(decide(doubling).contains("more than 64 MiB"), "{}", decide(doubling));
     let growing = "let l = [0]; loop { l += l; }";
     assert!(decide(growing).contains("more than 64 MiB"), "{}", decide(growing));
-    for huge in ["let s = \"a\"; s.pad(1000000000, \"b\");", "let l = []; l.pad(1000000000, 1);"] {
-        assert!(decide(huge).contains("`pad` would make more than"), "{}", decide(huge));
+    for huge in [
+        "let s = \"a\"; s.pad(1000000000, \"b\");",
+        "let s = \"a\"; s.pad(1000000000000000000, 'b');",
+        "let l = []; l.pad(1000000000, 1);",
+        "let s = \"\"; s.pad(1000000, 'b'); let t = s; s.replace('b', t);",
+        "let s = \"\"; s.pad(1000000, 'b'); s.split('b');",
+        "let s = \"\"; s.pad(1000000, 'b'); s.split_rev(\"b\", 1000000);",
+    ] {
+        assert!(decide(huge).contains("would make more than"), "{}", decide(huge));
     }
     let events = "for i in 0..20000 { emit(\"Done\", #{ n: i }); }";
     assert!(decide(events).contains("at most 10000 events"), "{}", decide(events));

@@ -10,7 +10,11 @@ use super::yaml::{self, Content, Key, Node, Style};
 use crate::diagnostic::{Diagnostic, Place, Source, suggest};
 use crate::json::{Object, Value};
 use crate::script::ScriptText;
+use crate::script::text::Walk;
 use std::sync::Arc;
+
+/// The longest script, in bytes.
+const MAX_SCRIPT_BYTES: usize = 64 * 1024;
 
 /// A name with its place.
 #[derive(Debug, Clone)]
@@ -275,9 +279,21 @@ impl Reader<'_> {
             return None;
         }
         match &node.content {
+            Content::Scalar(scalar) if scalar.text.len() > MAX_SCRIPT_BYTES => {
+                let words =
+                    format!("a script has at most {MAX_SCRIPT_BYTES} bytes, this one has {}", scalar.text.len());
+                self.problem("too-large", words, &Place { end: node.place.start, ..node.place.clone() });
+                None
+            }
             Content::Scalar(scalar) if !node.is_null() => {
                 let comment = scalar.comment.clone().filter(|_| scalar.style == Style::Plain);
-                Some(ScriptText { text: scalar.text.clone(), place: node.place.clone(), key: key.to_owned(), comment })
+                Some(ScriptText {
+                    text: scalar.text.clone(),
+                    place: node.place.clone(),
+                    key: key.to_owned(),
+                    comment,
+                    walk: Walk::default(),
+                })
             }
             Content::Scalar(_) => {
                 self.hinted("script-shape", format!("`{key}` has no script"), &node.place, as_block("…"));

@@ -6,7 +6,7 @@ use super::yaml::{Content, Key, Node};
 use crate::diagnostic::suggest;
 use crate::json::Value;
 use rust_decimal::Decimal;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The types every file knows.
 const BUILT_IN: &[&str] = &["string", "integer", "decimal", "boolean", "date", "timestamp", "uuid", "any"];
@@ -16,12 +16,16 @@ const NUMBER_KEYWORDS: &[&str] = &["minimum", "maximum", "exclusive_minimum", "e
 const LIST_KEYWORDS: &[&str] = &["items", "min_items", "max_items", "unique_items"];
 /// The deepest nesting of types.
 const MAX_DEPTH: usize = 32;
+/// The most fields and items that the named types of a file come to, each counted wherever its name is used.
+const MAX_SIZE: usize = 50_000;
 
 /// The named types of a file. A name may be used before the line that declares it.
 #[derive(Debug, Default)]
 pub(super) struct Types {
-    declared: HashMap<String, Declared>,
+    declared: BTreeMap<String, Declared>,
     depth: usize,
+    /// What was named so far comes to.
+    size: usize,
 }
 
 #[derive(Debug)]
@@ -64,13 +68,14 @@ impl Reader<'_> {
     pub(super) fn fields(&mut self, node: &Node, what: &str) -> Fields {
         let Some(entries) = self.entries(node, what) else { return Fields::default() };
         let mut fields: Vec<Field> = Vec::with_capacity(entries.len());
+        let mut seen = HashSet::with_capacity(entries.len());
         for (key, node) in entries {
             let (name, optional) = match key.text.strip_suffix('?') {
                 Some(name) => (name.trim_end(), true),
                 None => (key.text.as_str(), false),
             };
             self.field_name(key, name);
-            if fields.iter().any(|field| field.name == name) {
+            if !seen.insert(name) {
                 self.problem("duplicate-key", format!("`{name}` stands here a second time"), &key.place);
                 continue;
             }
@@ -148,7 +153,7 @@ impl Reader<'_> {
             "any" => Type::Any,
             name => {
                 if let Some(kind) = self.named_type(name) {
-                    return Some(kind);
+                    return self.measured(kind, node);
                 }
                 if self.types.declared.contains_key(name) {
                     self.problem("type", format!("the type `{name}` is made of itself"), &node.place);
@@ -176,6 +181,22 @@ impl Reader<'_> {
                 return None;
             }
         })
+    }
+
+    /// A named type where its name is used: names for names for names could come to more than there is memory.
+    fn measured(&mut self, kind: Type, node: &Node) -> Option<Type> {
+        let (depth, size) = measure(&kind);
+        if self.types.depth + depth > MAX_DEPTH + 1 {
+            self.problem("type", format!("types are nested at most {MAX_DEPTH} deep"), &node.place);
+            return None;
+        }
+        if self.types.size.saturating_add(size) > MAX_SIZE {
+            let words = format!("with this one, the named types come to more than {MAX_SIZE} fields and items");
+            self.problem("type", words, &node.place);
+            return None;
+        }
+        self.types.size += size;
+        Some(kind)
     }
 
     /// `{ type: decimal, minimum: 0 }` or `{ one_of: [a, b] }`.
@@ -308,6 +329,20 @@ impl Reader<'_> {
             };
             self.problem("unknown-key", format!("`{}` is no keyword of {what}", key.text), &key.place).hints.push(hint);
         }
+    }
+}
+
+/// How deep a type is, and of how many it consists.
+fn measure(kind: &Type) -> (usize, usize) {
+    let within = |all: &mut dyn Iterator<Item = &Type>| {
+        let (depth, size) = all.map(measure).fold((0, 0), |(depth, size), (d, s)| (depth.max(d), size + s));
+        (depth + 1, size + 1)
+    };
+    match kind {
+        Type::List(rules) => within(&mut std::iter::once(&*rules.items)),
+        Type::Object(fields) => within(&mut fields.iter().map(|field| &field.kind)),
+        Type::OneOf(members) => (1, members.len()),
+        _ => (1, 1),
     }
 }
 

@@ -15,6 +15,15 @@ use std::sync::Arc;
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The deepest nesting of a domain file.
 const MAX_NESTING: usize = 64;
+/// The most pieces of a domain file: values, keys, lists and maps. A file that is as large as it may be and written for
+/// people has fewer.
+const MAX_NODES: usize = 50_000;
+/// The most directives (`%…`) before a document; the reader takes long over many.
+const MAX_DIRECTIVES: usize = 100;
+/// The reading ends after so many problems.
+const MAX_PROBLEMS: usize = 1_000;
+/// How far the end of a line is looked for: more of it is not shown.
+const LINE: usize = 256;
 
 /// A piece of a document.
 #[derive(Debug, Clone)]
@@ -162,17 +171,26 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
             .hint("split it: every file in the folder is loaded"),
         ]);
     }
+    let mut directives = source.text.lines().filter(|line| line.starts_with('%'));
+    if let Some(line) = directives.nth(MAX_DIRECTIVES) {
+        let at = line.as_ptr() as usize - source.text.as_ptr() as usize;
+        return Err(vec![
+            Diagnostic::error("directives", format!("a domain file has at most {MAX_DIRECTIVES} directives (`%`)"))
+                .at(point(at, at + 1))
+                .hint("it needs none"),
+        ]);
+    }
     let mut options = Options::default();
     options.set_emit_comments(true);
     options.block_nesting_limit = MAX_NESTING;
     options.flow_nesting_limit = MAX_NESTING;
-    let mut reading = Reading { source, problems: Vec::new(), stack: Vec::new(), root: None, documents: 0 };
+    let mut reading = Reading { source, problems: Vec::new(), stack: Vec::new(), root: None, documents: 0, nodes: 0 };
     for event in Parser::new_from_str_with_options(&source.text, options) {
         match event {
             Ok((event, span)) => {
                 let start = span.start.byte_offset().unwrap_or(0);
                 let end = span.end.byte_offset().unwrap_or(start);
-                if !reading.take(event, start, end) {
+                if !reading.take(event, start, end) || reading.problems.len() >= MAX_PROBLEMS {
                     break;
                 }
             }
@@ -202,6 +220,7 @@ struct Reading<'a> {
     stack: Vec<Open>,
     root: Option<Node>,
     documents: usize,
+    nodes: usize,
 }
 
 impl Reading<'_> {
@@ -209,9 +228,10 @@ impl Reading<'_> {
         Place { source: self.source.clone(), start, end: end.max(start) }
     }
 
-    /// The rest of the line from `start`: the place of a list or map.
+    /// The rest of the line from `start`, or the beginning of that: the place of a list or map.
     fn line_from(&self, start: usize) -> Place {
         let rest = &self.source.text[start.min(self.source.text.len())..];
+        let rest = &rest[..rest.floor_char_boundary(LINE)];
         let length = rest.find('\n').unwrap_or(rest.len());
         self.place(start, start + rest[..length].trim_end().len())
     }
@@ -225,6 +245,18 @@ impl Reading<'_> {
 
     /// Takes one event; `false` ends the reading.
     fn take(&mut self, event: Event<'_>, start: usize, end: usize) -> bool {
+        if matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..)) {
+            self.nodes += 1;
+        }
+        if self.nodes > MAX_NODES {
+            let place = self.place(start, start);
+            self.problems.push(
+                Diagnostic::error("too-large", format!("a domain file has at most {MAX_NODES} keys and values"))
+                    .at(place)
+                    .hint("split it: every file in the folder is loaded"),
+            );
+            return false;
+        }
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;

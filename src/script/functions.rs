@@ -186,16 +186,9 @@ fn too_large<T>(what: &str) -> Outcome<T> {
 /// Functions whose result can be as large as a number says: their size is checked before anything is made.
 fn growing(engine: &mut Engine) {
     engine
-        .register_fn("pad", |text: &mut ImmutableString, length: i64, filler: &str| -> Outcome<()> {
-            let wanted = usize::try_from(length).unwrap_or(0);
-            let missing = wanted.saturating_sub(text.chars().count());
-            if missing.saturating_mul(filler.len().max(1)) > MAX_GROWTH {
-                return too_large("pad");
-            }
-            let padded: String =
-                text.chars().chain(filler.chars().cycle().take(if filler.is_empty() { 0 } else { missing })).collect();
-            *text = padded.into();
-            Ok(())
+        .register_fn("pad", padded)
+        .register_fn("pad", |text: &mut ImmutableString, length: i64, filler: char| {
+            padded(text, length, filler.encode_utf8(&mut [0; 4]))
         })
         .register_fn("pad", |list: &mut Array, length: i64, filler: Dynamic| -> Outcome<()> {
             let wanted = usize::try_from(length).unwrap_or(0);
@@ -207,19 +200,29 @@ fn growing(engine: &mut Engine) {
             }
             Ok(())
         })
-        .register_fn("replace", |text: &mut ImmutableString, find: &str, with: &str| -> Outcome<()> {
-            let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
-            if text.len().saturating_add(found.saturating_mul(with.len())) > MAX_GROWTH {
-                return too_large("replace");
-            }
-            *text = text.replace(find, with).into();
-            Ok(())
+        .register_fn("replace", replaced)
+        .register_fn("replace", |text: &mut ImmutableString, find: char, with: &str| {
+            replaced(text, find.encode_utf8(&mut [0; 4]), with)
         })
-        .register_fn("split", |text: &str, delimiter: &str| -> Outcome<Array> {
-            if text.len() > MAX_GROWTH / 16 {
-                return too_large("split");
-            }
-            Ok(text.split(delimiter).map(|part| Dynamic::from(part.to_owned())).collect())
+        .register_fn("replace", |text: &mut ImmutableString, find: &str, with: char| {
+            replaced(text, find, with.encode_utf8(&mut [0; 4]))
+        })
+        .register_fn("split", |text: &str| parts("split", text, text.split_whitespace()))
+        .register_fn("split", |text: &str, delimiter: &str| parts("split", text, text.split(delimiter)))
+        .register_fn("split", |text: &str, delimiter: char| parts("split", text, text.split(delimiter)))
+        .register_fn("split", |text: &str, delimiter: &str, most: i64| {
+            parts("split", text, text.splitn(at_least_one(most), delimiter))
+        })
+        .register_fn("split", |text: &str, delimiter: char, most: i64| {
+            parts("split", text, text.splitn(at_least_one(most), delimiter))
+        })
+        .register_fn("split_rev", |text: &str, delimiter: &str| parts("split_rev", text, text.rsplit(delimiter)))
+        .register_fn("split_rev", |text: &str, delimiter: char| parts("split_rev", text, text.rsplit(delimiter)))
+        .register_fn("split_rev", |text: &str, delimiter: &str, most: i64| {
+            parts("split_rev", text, text.rsplitn(at_least_one(most), delimiter))
+        })
+        .register_fn("split_rev", |text: &str, delimiter: char, most: i64| {
+            parts("split_rev", text, text.rsplitn(at_least_one(most), delimiter))
         })
         // Rhai's own would change the list, under a name that is harmless for texts.
         .register_fn("split", |_: &mut Array, _: i64| -> Outcome<Array> {
@@ -231,4 +234,37 @@ fn growing(engine: &mut Engine) {
             }
             Ok(text.chars().map(Dynamic::from).collect())
         });
+}
+
+fn padded(text: &mut ImmutableString, length: i64, filler: &str) -> Outcome<()> {
+    let wanted = usize::try_from(length).unwrap_or(0);
+    let missing = wanted.saturating_sub(text.chars().count());
+    if missing.saturating_mul(filler.len().max(1)) > MAX_GROWTH {
+        return too_large("pad");
+    }
+    let padded: String =
+        text.chars().chain(filler.chars().cycle().take(if filler.is_empty() { 0 } else { missing })).collect();
+    *text = padded.into();
+    Ok(())
+}
+
+fn replaced(text: &mut ImmutableString, find: &str, with: &str) -> Outcome<()> {
+    let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
+    if text.len().saturating_add(found.saturating_mul(with.len())) > MAX_GROWTH {
+        return too_large("replace");
+    }
+    *text = text.replace(find, with).into();
+    Ok(())
+}
+
+/// A list of texts has many times the size of what it was cut from.
+fn parts<'t>(what: &str, text: &str, parts: impl Iterator<Item = &'t str>) -> Outcome<Array> {
+    if text.len() > MAX_GROWTH / 16 {
+        return too_large(what);
+    }
+    Ok(parts.map(|part| Dynamic::from(part.to_owned())).collect())
+}
+
+fn at_least_one(most: i64) -> usize {
+    usize::try_from(most).unwrap_or(0).max(1)
 }

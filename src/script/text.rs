@@ -1,6 +1,7 @@
 //! The text of a script, and where in the domain file each of its characters stands.
 
 use crate::diagnostic::Place;
+use std::cell::OnceCell;
 
 /// A script as it was written, with its place in the domain file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,21 @@ pub struct ScriptText {
     pub key: String,
     /// What follows on the line of a plain scalar after ` #`: YAML takes it for a comment, the author perhaps not.
     pub comment: Option<Place>,
+    /// Where each of its bytes stands in the file, once somebody asked.
+    pub(crate) walk: Walk,
 }
+
+/// What [`ScriptText`] found out about itself: it makes no difference between two of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Walk(OnceCell<Box<[usize]>>);
+
+impl PartialEq for Walk {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Walk {}
 
 impl ScriptText {
     /// The place in the file of the token at a byte of the script.
@@ -56,34 +71,44 @@ impl ScriptText {
     }
 
     /// The byte of the file that gave the byte of the script.
+    fn offset_in_file(&self, offset: usize) -> usize {
+        let walk = self.walk.0.get_or_init(|| self.walked());
+        walk[offset.min(walk.len() - 1)]
+    }
+
+    /// For each byte of the script, and for its end, the byte of the file that gave it. A script may have thousands of
+    /// places that are asked for, so this is done once.
     ///
     /// YAML takes away indentation, folds lines and undoes escapes, but it never adds or reorders visible
     /// characters: walking both texts and matching these, one finds each at its place whatever the notation.
-    fn offset_in_file(&self, offset: usize) -> usize {
+    fn walked(&self) -> Box<[usize]> {
         let file = &self.place.source.text;
         let mut at = self.place.start.min(file.len());
         let end = self.place.end.min(file.len());
-        for (index, wanted) in self.text.char_indices() {
+        let mut walk = Vec::with_capacity(self.text.len() + 1);
+        for wanted in self.text.chars() {
             let rest = &file[at..end];
+            let length = wanted.len_utf8();
             if wanted.is_whitespace() {
-                if index >= offset {
-                    return at;
-                }
+                walk.extend(std::iter::repeat_n(at, length));
                 if rest.starts_with(wanted) {
-                    at += wanted.len_utf8();
+                    at += length;
                 }
                 continue;
             }
-            let Some(found) = rest.find(wanted) else { return at };
+            // What cannot be found was written as an escape, and all that follows counts as there.
+            let Some(found) = rest.find(wanted) else {
+                walk.resize(self.text.len() + 1, at);
+                return walk.into();
+            };
             at += found;
-            if index >= offset {
-                return at;
-            }
-            at += wanted.len_utf8();
+            walk.extend(std::iter::repeat_n(at, length));
+            at += length;
         }
         // The end of the script: not the line after it.
         let said = file[self.place.start.min(file.len())..at].trim_end().len();
-        self.place.start + said
+        walk.push(self.place.start + said);
+        walk.into()
     }
 }
 

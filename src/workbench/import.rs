@@ -21,6 +21,9 @@ const MAX_GROUP: u64 = 1_000;
 /// A group is stored when it has so many bytes.
 const MAX_GROUP_BYTES: usize = 4 * 1024 * 1024;
 
+/// The most keys of a line: those of a command are ten.
+const MAX_MEMBERS: usize = 16;
+
 /// What an import did so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Imported {
@@ -441,6 +444,9 @@ impl<'a> Line<'a> {
             let value = reader.raw().map_err(wrong)?;
             if members.iter().any(|(known, _)| *known == name) {
                 return Err(Misfit::new(format!("`{name}` is there twice")));
+            }
+            if members.len() == MAX_MEMBERS {
+                return Err(Misfit::new(format!("no line of an export has more than {MAX_MEMBERS} keys")));
             }
             members.push((name, value));
             key = reader.object_next().map_err(wrong)?.map(str::to_owned);

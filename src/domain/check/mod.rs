@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// The most problems that are listed.
+const MAX_PROBLEMS: usize = 1_000;
 /// Functions that only a `decide` can call.
 const DECIDING: &[&str] = &["emit", "emit_to", "reject", "require", "load", "new_id"];
 /// Functions that only a projection's handler can call.
@@ -42,16 +44,32 @@ pub(super) fn load(sources: &[Arc<Source>]) -> (Option<Domains>, Vec<Diagnostic>
     // What a file that cannot be read declares is not known: names that others use may be in it.
     let complete = definitions.len() == sources.len();
     let domains = Checker::new(&mut problems, &definitions, complete).check(definitions);
-    let mut seen = Vec::with_capacity(problems.len());
+    let order = |place: &Place| sources.iter().position(|s| s.name == place.source.name).unwrap_or(usize::MAX);
+    problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (order(place), place.start)));
+    let mut found: Vec<Diagnostic> = Vec::new();
     for problem in problems {
-        if !seen.contains(&problem) {
-            seen.push(problem);
+        // What was said before stands at the same place.
+        if !found.iter().rev().take_while(|before| before.place == problem.place).any(|before| *before == problem) {
+            found.push(problem);
         }
     }
-    let order = |place: &Place| sources.iter().position(|s| s.name == place.source.name).unwrap_or(usize::MAX);
-    seen.sort_by_key(|problem| problem.place.as_ref().map(|place| (order(place), place.start)));
-    let sound = !seen.iter().any(Diagnostic::is_error);
-    (domains.filter(|_| sound), seen)
+    let sound = !found.iter().any(Diagnostic::is_error);
+    (domains.filter(|_| sound), readable(found))
+}
+
+/// As many problems as anybody reads: the first, and where the others begin. Where there are errors, warnings go first.
+fn readable(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if problems.len() > MAX_PROBLEMS && problems.iter().any(Diagnostic::is_error) {
+        problems.retain(Diagnostic::is_error);
+    }
+    if problems.len() > MAX_PROBLEMS {
+        let severity = problems[0].severity;
+        let rest = problems.split_off(MAX_PROBLEMS);
+        let words = format!("from here on there are {} more problems", rest.len());
+        let place = rest.into_iter().next().and_then(|first| first.place);
+        problems.push(Diagnostic { severity, place, ..Diagnostic::error("more", words) });
+    }
+    problems
 }
 
 /// Where other YAML readers would take a file for something else. Costs a second reading of every file.
@@ -63,7 +81,7 @@ pub fn second_opinions(sources: &[Arc<Source>]) -> Vec<Diagnostic> {
 /// What the names of all files mean.
 struct Names {
     /// Aggregate → its events with their fields.
-    events: HashMap<String, BTreeMap<String, Rc<Fields>>>,
+    events: BTreeMap<String, BTreeMap<String, Rc<Fields>>>,
 }
 
 struct Checker<'p> {
@@ -88,7 +106,7 @@ struct Purpose<'a> {
 
 impl<'p> Checker<'p> {
     fn new(problems: &'p mut Vec<Diagnostic>, definitions: &[Definition], complete: bool) -> Self {
-        let mut events = HashMap::new();
+        let mut events = BTreeMap::new();
         for aggregate in definitions.iter().flat_map(|d| &d.aggregates) {
             let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone()))).collect();
             events.insert(aggregate.name.text.clone(), of);
