@@ -7,6 +7,7 @@ mod domains;
 mod formats;
 mod git;
 mod handbook;
+mod histories;
 mod props;
 mod rules;
 mod store;

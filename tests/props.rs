@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use std::hash::{BuildHasher, RandomState};
 
 /// How many cases, from which seed. Shown only where a test fails.
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     let seed = std::env::var("ESCTL_SEED").ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0));
     eprintln!("ESCTL_SEED={seed}");
@@ -40,7 +40,7 @@ fn any_decimal() -> impl Strategy<Value = Decimal> {
 }
 
 /// Values as reading gives them: a whole decimal is one that was marked so.
-fn any_value() -> impl Strategy<Value = Value> {
+pub fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),

@@ -3,10 +3,12 @@
 mod faults;
 mod flips;
 mod full;
+mod fuzz;
 mod kill;
 mod power;
 mod processes;
 mod tail;
+mod text;
 mod victim;
 
 use crate::support::Outcome;

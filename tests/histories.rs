@@ -1,0 +1,230 @@
+//! Properties of whole histories: random commands to the bank, and what must hold of whatever came of them.
+
+use crate::props::{any_value, config};
+use crate::support::copies::{exported, imported};
+use crate::support::sources;
+use esctl::diagnostic::Source;
+use esctl::domain::Domains;
+use esctl::event::{Moment, NewEvent, Position, StreamName, Time, Version};
+use esctl::json::{self, Object, Value};
+use esctl::store::memory::MemoryStore;
+use esctl::store::{Decision, Row, Store};
+use esctl::workbench::Workbench;
+use esctl::workbench::batch::{Batch, request_from_line};
+use esctl::workbench::project::Wanted;
+use esctl::workbench::replay::Step;
+use esctl::workbench::send::{Now, Request, Sent};
+use proptest::prelude::*;
+use std::fs;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+/// The identity of the stores: the same, so that hashes can be compared.
+const ID: &str = "0192f0c1-2d3e-7a4b-8c5d-6e7f8091a2b3";
+
+thread_local! {
+    // Loading takes longer than a history does.
+    static BANK: Rc<Domains> = {
+        let text = fs::read_to_string(sources().join("domains/bank.yaml")).unwrap();
+        Rc::new(Domains::load(&[Source::new("bank.yaml", text)]).0.unwrap())
+    };
+    static ANY: Rc<Domains> = {
+        let text = "domain: any\naggregates:\n  thing:\n    state: { n: ~, all: [] }\n    events:\n      Done:\n        fields: { n: any }\n        \
+             fold: state.n = event.n; state.all.push(event.n)\n    commands:\n      Do:\n        fields: { n: any }\n        \
+             decide: |\n          let copy = command.n;\n          emit(\"Done\", #{ n: copy });\n";
+        let (domains, problems) = Domains::load(&[Source::new("any.yaml", text)]);
+        Rc::new(domains.unwrap_or_else(|| panic!("{problems:?}")))
+    };
+}
+
+fn bank() -> Workbench {
+    Workbench::new(BANK.with(Rc::clone), Box::new(MemoryStore::new(ID)))
+}
+
+/// A line of a batch to one of four accounts; most are accepted once the account is open.
+fn command() -> impl Strategy<Value = String> {
+    let to = || 0..4_u8;
+    let line = |account: u8, name: &str, data: String| {
+        format!(r#"{{"stream":"account/{account}","command":"{name}","data":{{{data}}}}}"#)
+    };
+    let money = || (1..50_000_u32).prop_map(|cents| format!("\"amount\":{}.{:02}", cents / 100, cents % 100));
+    prop_oneof![
+        2 => to().prop_map(move |a| line(a, "Open", r#""owner":"O","currency":"EUR""#.to_owned())),
+        6 => (to(), money()).prop_map(move |(a, m)| line(a, "Deposit", m)),
+        3 => (to(), money()).prop_map(move |(a, m)| line(a, "Withdraw", m)),
+        3 => (to(), to(), money()).prop_map(move |(a, b, m)| line(a, "Transfer", format!("\"to\":\"{b}\",{m}"))),
+        1 => (to(), 0..500_u32).prop_map(move |(a, n)| line(a, "SetOverdraft", format!("\"limit\":{n}"))),
+        1 => to().prop_map(move |a| line(a, "Close", String::new())),
+    ]
+}
+
+fn commands() -> impl Strategy<Value = Vec<String>> {
+    let opened = (0..4_u8)
+        .map(|a| format!(r#"{{"stream":"account/{a}","command":"Open","data":{{"owner":"O","currency":"EUR"}}}}"#));
+    let opened: Vec<String> = opened.collect();
+    prop::collection::vec(command(), 0..30).prop_map(move |more| opened.iter().cloned().chain(more).collect())
+}
+
+/// The n-th command, at a time of its own.
+fn nth(n: usize, line: &str) -> (Request, Now) {
+    let time = Time::from_micros(1_000_000 * i64::try_from(n).unwrap()).unwrap();
+    (request_from_line(line).unwrap(), Now { time, id: format!("id-{n}") })
+}
+
+fn send_all(workbench: &mut Workbench, lines: &[String]) {
+    for (n, line) in lines.iter().enumerate() {
+        let (request, now) = nth(n, line);
+        workbench.send(request, &now).unwrap();
+    }
+}
+
+fn streams(workbench: &mut Workbench) -> Vec<(StreamName, Version)> {
+    let all = workbench.store.streams(None, usize::MAX).unwrap();
+    all.into_iter().map(|info| (info.name, info.version)).collect()
+}
+
+fn state(workbench: &mut Workbench, stream: &StreamName, at: Option<Moment>) -> Value {
+    workbench.replay(stream, at).unwrap().state
+}
+
+/// A store that holds the first events of one stream and nothing else.
+fn cut(workbench: &mut Workbench, stream: &StreamName, version: Version) -> Workbench {
+    let mut events = Vec::new();
+    workbench.store.read_stream(stream, Version(0), usize::try_from(version.0).unwrap(), true, &mut events).unwrap();
+    let mut store = MemoryStore::new(ID);
+    for event in events {
+        let mut command = (**event.command.as_ref().unwrap()).clone();
+        command.id = format!("{}", event.version).into();
+        let new = NewEvent { stream: event.stream, kind: event.kind, schema: event.schema, data: event.data };
+        store.begin().unwrap();
+        store.append(&Decision { command: &command, domain_text: "", events: &[new] }).unwrap();
+        store.commit().unwrap();
+    }
+    Workbench::new(workbench.domains.clone(), Box::new(store))
+}
+
+fn rows(workbench: &mut Workbench, name: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let each = &mut |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    };
+    workbench.project_rows(name, &Wanted::default(), each).unwrap();
+    rows
+}
+
+/// A value whose objects have their members in one order: a map of the script language has its own.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(items.iter().map(sorted).collect()),
+        Value::Object(members) => {
+            let mut all: Vec<_> = members.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            all.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(all.into_iter().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// A batch keeps the states of its streams and folds what is new; one command alone folds all of its stream.
+    #[test]
+    fn folding_on_is_folding_all(lines in commands(), groups in 1..9_usize) {
+        let (mut alone, mut together) = (bank(), bank());
+        let mut batch = Batch::new(&mut together);
+        for (n, line) in lines.iter().enumerate() {
+            let (request, now) = nth(n, line);
+            let one = alone.send(request.clone(), &now).unwrap();
+            let mut other = batch.add(request, &now).unwrap();
+            if let Sent::Rejected(refusal) = &mut other {
+                let Sent::Rejected(one) = &one else { panic!("{one:?}") };
+                prop_assert_eq!(&refusal.rejection, &one.rejection);
+            } else {
+                prop_assert_eq!(&one, &other);
+            }
+            if n % groups == 0 {
+                batch.commit().unwrap();
+            }
+        }
+        batch.commit().unwrap();
+        drop(batch);
+        prop_assert_eq!(exported(alone.store.as_mut()), exported(together.store.as_mut()));
+    }
+
+    #[test]
+    fn a_replay_up_to_a_version_is_that_of_a_stream_cut_there(lines in commands()) {
+        let mut workbench = bank();
+        send_all(&mut workbench, &lines);
+        for (stream, version) in streams(&mut workbench) {
+            let mut steps: Vec<Step> = Vec::new();
+            let last = workbench.steps(&stream, None, &mut |step| { steps.push(step); ControlFlow::Continue(()) }).unwrap();
+            prop_assert_eq!(&last.state, &state(&mut workbench, &stream, None));
+            prop_assert_eq!(steps.len() as u64, version.0);
+            for (n, step) in (1..=version.0).zip(&steps) {
+                let then = state(&mut workbench, &stream, Some(Moment::Version(Version(n))));
+                let mut short = cut(&mut workbench, &stream, Version(n));
+                prop_assert_eq!(&then, &state(&mut short, &stream, None));
+                // The same moment by its position. Several commands never share one.
+                let at = Moment::Position(step.event.position);
+                prop_assert_eq!(&then, &state(&mut workbench, &stream, Some(at)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_rebuilt_read_model_is_one_that_was_caught_up(lines in commands(), pause in 1..9_usize) {
+        let mut workbench = bank();
+        for (n, line) in lines.iter().enumerate() {
+            let (request, now) = nth(n, line);
+            workbench.send(request, &now).unwrap();
+            if n % pause == 0 {
+                workbench.project_catch_up("balances", now.time, &mut |_| {}).unwrap();
+                workbench.project_catch_up("ledger", now.time, &mut |_| {}).unwrap();
+            }
+        }
+        for name in ["balances", "ledger"] {
+            workbench.project_catch_up(name, Time::default(), &mut |_| {}).unwrap();
+            let caught_up = rows(&mut workbench, name);
+            workbench.project_rebuild(name, Time::default(), &mut |_| {}).unwrap();
+            prop_assert_eq!(rows(&mut workbench, name), caught_up);
+        }
+    }
+
+    #[test]
+    fn an_import_of_an_export_is_the_same(lines in commands(), meta in any_value()) {
+        let mut workbench = bank();
+        send_all(&mut workbench, &lines);
+        let (mut request, now) = nth(1000, r#"{"stream":"account/0","command":"SetOverdraft","data":{"limit":1000},"actor":"ada"}"#);
+        request.meta.insert("any".to_owned(), meta);
+        workbench.send(request, &now).unwrap();
+        let lines = exported(workbench.store.as_mut());
+        let mut copy = MemoryStore::new(ID);
+        imported(&mut copy, &lines).unwrap();
+        prop_assert_eq!(exported(&mut copy), lines.clone());
+        prop_assert_eq!(copy.head().unwrap(), workbench.store.head().unwrap());
+        // Cut off anywhere and imported again, it goes on.
+        let half: String = lines.lines().take(lines.lines().count() / 2).flat_map(|line| [line, "\n"]).collect();
+        let mut copy = MemoryStore::new(ID);
+        prop_assert!(imported(&mut copy, &half).is_err());
+        prop_assert!(copy.head().unwrap().position > Position(0));
+        imported(&mut copy, &lines).unwrap();
+        prop_assert_eq!(exported(&mut copy), lines);
+    }
+
+    #[test]
+    fn json_goes_through_a_script_unchanged(value in any_value()) {
+        // As a payload gives it: numbers are what they are written as.
+        let given = json::parse(&value.to_string()).unwrap();
+        let mut workbench = Workbench::new(ANY.with(Rc::clone), Box::new(MemoryStore::new(ID)));
+        let (mut request, now) = nth(1, r#"{"stream":"thing/1","command":"Do"}"#);
+        request.data = Object::from_iter([("n".to_owned(), given.clone())]);
+        let Sent::Accepted(receipt) = workbench.send(request, &now).unwrap() else { panic!("it was rejected") };
+        let stored = json::parse(&receipt.events[0].data).unwrap();
+        prop_assert_eq!(sorted(stored.get("n").unwrap()).to_string(), sorted(&given).to_string());
+        let stream: StreamName = "thing/1".parse().unwrap();
+        let state = json::parse(&state(&mut workbench, &stream, None).to_string()).unwrap();
+        prop_assert_eq!(sorted(state.get("n").unwrap()).to_string(), sorted(&given).to_string());
+    }
+}
