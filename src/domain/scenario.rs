@@ -47,6 +47,21 @@ pub struct Expectation {
     pub message: Option<Named>,
     /// `state`: of the stream (`None`: of the last command's), a subset of its fields.
     pub state: Vec<(Option<StreamName>, Object, Place)>,
+    /// `rows`: of projections.
+    pub rows: Vec<ExpectedRow>,
+}
+
+/// A row of a projection that is expected, or expected not to be.
+#[derive(Debug, Clone)]
+pub struct ExpectedRow {
+    /// The projection.
+    pub projection: Named,
+    /// The row's key, as it is written.
+    pub key: Named,
+    /// Some of its columns; `None`: there is no such row.
+    pub columns: Option<Object>,
+    /// The columns as they are written, for places.
+    pub written: Node,
 }
 
 /// What the commands of `when` give.
@@ -204,14 +219,23 @@ fn last_word(title: &Named, name: &str) -> Named {
 }
 
 fn expectation(reader: &mut Reader<'_>, node: &Node) -> Option<Expectation> {
-    let mut then =
-        Expectation { place: node.place.clone(), outcome: None, details: None, message: None, state: Vec::new() };
+    let mut then = Expectation {
+        place: node.place.clone(),
+        outcome: None,
+        details: None,
+        message: None,
+        state: Vec::new(),
+        rows: Vec::new(),
+    };
     match &node.content {
         Content::List(_) => then.outcome = Some(Outcome::Events(expected_events(reader, node))),
         Content::Scalar(scalar) if scalar.text == "nothing" => then.outcome = Some(Outcome::Nothing),
         Content::Map(_) => {
-            let section =
-                reader.section(node, "`then`", &["events", "rejected", "nothing", "details", "message", "state"])?;
+            let section = reader.section(
+                node,
+                "`then`",
+                &["events", "rejected", "nothing", "details", "message", "state", "rows"],
+            )?;
             conditions(reader, section, &mut then);
         }
         Content::Scalar(_) => {
@@ -246,6 +270,7 @@ fn conditions(reader: &mut Reader<'_>, section: Section<'_>, then: &mut Expectat
     if let Some(node) = section.get("details") {
         then.details = Some((node.value(reader.problems), node.place.clone()));
     }
+    then.rows = section.get("rows").map(|node| expected_rows(reader, node)).unwrap_or_default();
     then.message = section.get("message").and_then(|node| reader.text(node, "`message`"));
     if let Some(node) = section.get("state")
         && let Some(entries) = reader.entries(node, "`state`")
@@ -261,6 +286,18 @@ fn conditions(reader: &mut Reader<'_>, section: Section<'_>, then: &mut Expectat
             then.state.push((None, reader.payload(node), node.place.clone()));
         }
     }
+}
+
+/// `balances: { ada: { balance: 1 }, bob: null }`
+fn expected_rows(reader: &mut Reader<'_>, node: &Node) -> Vec<ExpectedRow> {
+    let mut rows = Vec::new();
+    for (projection, node) in reader.entries(node, "`rows`").unwrap_or_default() {
+        for (key, node) in reader.entries(node, "the rows of a projection").unwrap_or_default() {
+            let columns = if node.is_null() { None } else { Some(reader.payload(node)) };
+            rows.push(ExpectedRow { projection: projection.into(), key: key.into(), columns, written: node.clone() });
+        }
+    }
+    rows
 }
 
 fn expected_events(reader: &mut Reader<'_>, node: &Node) -> Vec<ExpectedEvent> {

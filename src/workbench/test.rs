@@ -1,15 +1,17 @@
 //! Scenarios, run for real: a store in memory, the rules as they are, a fixed clock and fixed ids.
 
+use super::project::Wanted;
 use super::send::{Now, Request, Sent};
 use super::{Error, Workbench, aggregate_of};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::domain::scenario::{Expectation, ExpectedEvent, Outcome, ScenarioDefinition, Step};
+use crate::domain::scenario::{Expectation, ExpectedEvent, ExpectedRow, Outcome, ScenarioDefinition, Step};
 use crate::domain::{Domains, Scenario};
 use crate::event::{Command, NewEvent, Recorded, StreamName, Time};
 use crate::json::{Object, Value};
 use crate::store::Decision;
 use crate::store::memory::MemoryStore;
 use std::fmt::Write;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 /// How a scenario ended.
@@ -111,6 +113,9 @@ impl Stage {
         let Some(stream) = scenario.stream() else { return Ok(differences) };
         differences.extend(outcome(&scenario.then, stream, &played));
         self.states(&scenario.then, stream, &mut differences)?;
+        for row in &scenario.then.rows {
+            differences.extend(self.row(row)?);
+        }
         Ok(differences)
     }
 
@@ -182,6 +187,45 @@ impl Stage {
         self.workbench.send(request, &now).map_err(|error| broken(error, step))
     }
 
+    /// Compares a row that is expected with the one that the events give, column by column.
+    fn row(&mut self, expected: &ExpectedRow) -> Result<Option<Difference>, Broken> {
+        let name = &expected.projection.text;
+        let failed = |error: Error| {
+            let diagnostic = diagnostic(error);
+            Box::new(match diagnostic.place {
+                Some(_) => diagnostic,
+                None => diagnostic.at(expected.key.place.clone()),
+            })
+        };
+        let mut found: Option<Object> = None;
+        let workbench = &mut self.workbench;
+        let filled = workbench.project_catch_up(name, self.time, &mut |_| {}).and_then(|_| {
+            let columns = workbench.project_columns(name)?;
+            let wanted = Wanted { key: Some(&expected.key.text), limit: None };
+            workbench.project_rows(name, &wanted, &mut |row| {
+                found = Some(columns.iter().map(|column| column.name.clone()).zip(row).collect());
+                ControlFlow::Break(())
+            })
+        });
+        filled.map_err(failed)?;
+        let subset = match (&expected.columns, found) {
+            (Some(wanted), Some(row)) => {
+                Some(row.into_iter().filter(|(column, _)| wanted.contains_key(column)).collect::<Object>())
+            }
+            (_, found) => found,
+        };
+        let same = match (&expected.columns, &subset) {
+            (Some(wanted), Some(row)) => Value::Object(row.clone()).same(&Value::Object(wanted.clone())),
+            (wanted, row) => wanted.is_none() && row.is_none(),
+        };
+        Ok((!same).then(|| Difference {
+            what: format!("the row `{}` of `{name}`", expected.key.text),
+            expected: row_text(expected.columns.clone()),
+            actual: row_text(subset),
+            place: expected.key.place.clone(),
+        }))
+    }
+
     /// Compares the states that are expected, field by field.
     fn states(
         &mut self,
@@ -214,6 +258,11 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// A row as a scenario says it: some of its columns, or that there is none.
+fn row_text(columns: Option<Object>) -> String {
+    columns.map_or_else(|| "no such row".to_owned(), |columns| Value::Object(columns).to_string())
 }
 
 /// Compares what the commands gave.

@@ -3,11 +3,11 @@
 use super::{Checker, text_of};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::domain::definition::Named;
-use crate::domain::fields::Fields;
-use crate::domain::scenario::{Outcome, ScenarioDefinition, Step};
+use crate::domain::fields::{Fields, Problem, Type};
+use crate::domain::scenario::{ExpectedRow, Outcome, ScenarioDefinition, Step};
 use crate::domain::{Aggregate, Domains, Scenario, place_in, yaml};
 use crate::event::StreamName;
-use crate::json::Object;
+use crate::json::{Object, Value};
 use std::collections::BTreeSet;
 
 impl Checker<'_> {
@@ -76,11 +76,50 @@ impl Checker<'_> {
                 }
             }
         }
+        for row in &mut definition.then.rows {
+            self.expected_row(domains, row);
+        }
         if self.problems[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
         let domain = aggregate.map(|a| domains.files[a.file].name.clone()).unwrap_or_default();
         Some(Scenario { domain, definition })
+    }
+
+    /// That there is such a projection with such columns, and that key and values fit them; they are typed from here on.
+    fn expected_row(&mut self, domains: &Domains, row: &mut ExpectedRow) {
+        let Some(projection) = domains.projection(&row.projection.text) else {
+            let message = format!("there is no projection `{}`", row.projection.text);
+            let known = domains.projections().map(|projection| &*projection.name);
+            self.unknown("unknown-projection", message, &row.projection.place, &row.projection.text, known, "there is");
+            return;
+        };
+        let accept = |kind: &Type, value| {
+            let problems = |found: Vec<Problem>| found.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ");
+            kind.accept(value).map_err(problems)
+        };
+        if let Some(column) = projection.columns.iter().next()
+            && let Err(problem) = column.kind.read(&row.key.text).and_then(|key| accept(&column.kind, key))
+        {
+            let message = format!("`{}` is no key of `{}`: {problem}", row.key.text, projection.name);
+            self.problem("payload", message, &row.key.place);
+        }
+        for (name, value) in row.columns.iter_mut().flatten() {
+            let place = place_in(Some(&row.written), &format!("/{name}"), &row.key.place);
+            let Some(column) = projection.columns.iter().find(|column| column.name == *name) else {
+                let message = format!("`{}` has no column `{name}`", projection.name);
+                let known = projection.columns.iter().map(|column| column.name.as_str());
+                self.unknown("unknown-column", message, &place, name, known, "it has");
+                continue;
+            };
+            if *value == Value::Null {
+                continue;
+            }
+            match accept(&column.kind, std::mem::take(value)) {
+                Ok(typed) => *value = typed,
+                Err(problem) => drop(self.problem("payload", format!("`{name}`: {problem}"), &place)),
+            }
+        }
     }
 
     pub(super) fn rejection_code(&mut self, aggregate: &Aggregate, code: &Named) {
