@@ -27,6 +27,7 @@ const VERBS: &[&str] = &[
     "project status",
     "project rebuild",
     "project show",
+    "sql",
     "verify",
     "backup",
     "export",

@@ -17,14 +17,14 @@ use esctl::workbench::send::Now;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::{Builder, Timestamp, Uuid};
 
 /// Under which the help shows the flags of every verb.
 pub const HEADING: &str = "for every verb";
 
 /// A day: who wants to wait longer has something else to look into.
-const MAX_TIMEOUT: u64 = 24 * 60 * 60;
+pub const MAX_TIMEOUT: u64 = 24 * 60 * 60;
 
 /// Names the instant that a test or a reproducible run takes for now.
 const CLOCK: &str = "ESCTL_CLOCK";
@@ -200,6 +200,12 @@ impl Context {
     pub fn say_notes(&self, domains: &Domains) {
         domains.take_notes().iter().for_each(|note| self.talk.note(&note.text));
     }
+}
+
+/// Tells when so much time has gone by, from now on. Unlike the time of commands it is never a fixed one.
+pub fn after(patience: Duration) -> impl FnMut() -> bool + Send + 'static {
+    let begun = Instant::now();
+    move || begun.elapsed() > patience
 }
 
 /// Where the time comes from.

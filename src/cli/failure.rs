@@ -142,6 +142,11 @@ impl Failure {
         Self { kind: Kind::Domain, cause: Problems(problems).into(), hints: Vec::new() }
     }
 
+    /// Something with a place that was not understood, and is no part of the domain.
+    pub fn misread(problem: Diagnostic) -> Self {
+        Self { kind: Kind::Usage, cause: Problems(vec![problem]).into(), hints: Vec::new() }
+    }
+
     /// What was asked for, and changed nothing, could not be written. A closed pipe is no failure: the reader has
     /// seen enough.
     pub fn output(error: io::Error) -> Self {

@@ -17,6 +17,7 @@ mod project;
 mod replay;
 mod send;
 mod sources;
+mod sql;
 mod streams;
 mod test;
 mod verify;
@@ -54,7 +55,7 @@ environment:
 const GROUPS: &[(&str, &[&str])] = &[
     ("domain", &["init", "check", "test"]),
     ("streams", &["send", "replay", "events", "streams"]),
-    ("read models", &["project"]),
+    ("read models", &["project", "sql"]),
     ("store", &["verify", "backup", "export", "import"]),
 ];
 
@@ -88,6 +89,7 @@ enum Verb {
     Events(events::EventsArgs),
     Streams(streams::StreamsArgs),
     Project(project::ProjectArgs),
+    Sql(sql::SqlArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Backup(backup::BackupArgs),
@@ -119,6 +121,7 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Events(args) => events::run(args, context),
         Verb::Streams(args) => streams::run(&args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Sql(args) => sql::run(&args, context),
         Verb::Export(args) => export::run(&args, context),
         Verb::Import(args) => import::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),

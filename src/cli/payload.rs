@@ -90,20 +90,25 @@ fn read(assignment: &Assignment<'_>, declared: &Fields) -> Result<Value, String>
 
 /// What was added with `--meta`: texts, or JSON after `:=`.
 pub fn meta(arguments: &[String]) -> Result<Object, Failure> {
-    let mut meta = Object::new();
+    named_values("--meta", arguments)
+}
+
+/// The same with another flag.
+pub fn named_values(flag: &str, arguments: &[String]) -> Result<Object, Failure> {
+    let mut values = Object::new();
     for argument in arguments {
         let assignment = assignment(argument)?;
         let value = if assignment.json {
-            let not_json = |error| Failure::usage(format!("`--meta {}` is not JSON: {error}", assignment.name));
+            let not_json = |error| Failure::usage(format!("`{flag} {}` is not JSON: {error}", assignment.name));
             json::parse(&assignment.text).map_err(not_json)?
         } else {
             Value::Text(assignment.text)
         };
-        if meta.insert(assignment.name.to_owned(), value).is_some() {
-            return Err(Failure::usage(format!("`--meta {}` is given twice", assignment.name)));
+        if values.insert(assignment.name.to_owned(), value).is_some() {
+            return Err(Failure::usage(format!("`{flag} {}` is given twice", assignment.name)));
         }
     }
-    Ok(meta)
+    Ok(values)
 }
 
 /// `--data`: JSON, `@` and a file that holds it, or `-` for stdin.

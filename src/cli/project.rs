@@ -140,7 +140,8 @@ fn rebuild_one(name: &str, workbench: &mut Workbench, context: &Context) -> Resu
     Ok(rebuilt)
 }
 
-fn tick(ticker: &mut Ticker, name: &str, progress: Progress) {
+/// Says how far a read model has come.
+pub(super) fn tick(ticker: &mut Ticker, name: &str, progress: Progress) {
     ticker.say(|| {
         let (done, total) = (text::thousands(progress.done.0), text::thousands(progress.total.0));
         format!("{}: {done} of {total}", text::harmless(name))

@@ -2,6 +2,7 @@
 //!
 //! stdout is data: what it says never depends on whether it is a terminal, only colour and width do. stderr is talk.
 
+pub mod answer;
 pub mod export;
 pub mod listing;
 pub mod proof;

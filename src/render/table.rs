@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 /// How many rows are held to find out how wide the columns are.
 const PAGE: usize = 256;
+/// A page ends early when it has so many bytes.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Two spaces between columns.
 const GAP: u16 = 2;
 /// The least width in which the last column is broken into several lines.
@@ -16,6 +18,7 @@ const READABLE: u16 = 24;
 #[derive(Debug)]
 pub(super) struct Pages {
     rows: Vec<Vec<String>>,
+    bytes: usize,
     widths: Vec<u16>,
     begun: bool,
     color: bool,
@@ -23,13 +26,14 @@ pub(super) struct Pages {
 
 impl Pages {
     pub(super) fn new(color: bool) -> Self {
-        Self { rows: Vec::new(), widths: Vec::new(), begun: false, color }
+        Self { rows: Vec::new(), bytes: 0, widths: Vec::new(), begun: false, color }
     }
 
     /// Takes a row; writes the page when it is full.
     pub(super) fn push(&mut self, columns: &[Column], row: Vec<String>, out: &mut impl Write) -> io::Result<()> {
+        self.bytes += row.iter().map(String::len).sum::<usize>();
         self.rows.push(row);
-        if self.rows.len() < PAGE { Ok(()) } else { self.write(columns, out) }
+        if self.rows.len() < PAGE && self.bytes < PAGE_BYTES { Ok(()) } else { self.write(columns, out) }
     }
 
     /// Writes what is held, and the header where there was none yet.
@@ -37,6 +41,7 @@ impl Pages {
         if self.begun && self.rows.is_empty() {
             return Ok(());
         }
+        self.bytes = 0;
         let mut table = bare();
         if !self.begun {
             table.set_header(columns.iter().map(|column| self.heading(column)));

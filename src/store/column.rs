@@ -83,24 +83,30 @@ pub(super) fn check(table: &Table, changes: &[RowChange]) -> Result<(), StoreErr
     Ok(())
 }
 
-fn decimal<'a>(value: Decimal) -> Result<Kept<'a>, StoreError> {
+/// The same for a decimal, whatever column it comes from.
+pub(super) fn decimal<'a>(value: Decimal) -> Result<Kept<'a>, StoreError> {
     let value = value.normalize();
     if value.scale() == 0
         && let Ok(n) = i64::try_from(value.mantissa())
     {
         return Ok(Kept::Integer(n));
     }
-    let mut digits = value.mantissa().unsigned_abs();
-    while digits != 0 && digits.is_multiple_of(10) {
-        digits /= 10;
-    }
     let text = value.to_string();
-    if digits >= 10_u128.pow(FLOAT_DIGITS) {
+    if !fits_float(value) {
         return Ok(Kept::Text(Cow::Owned(text)));
     }
     // By way of the text: that is rounded correctly, and so is the way back.
     let float = text.parse().map_err(|_| StoreError::Misuse(format!("`{text}` is no number that can be kept")))?;
     Ok(Kept::Real(value, float))
+}
+
+/// Whether a 64-bit float gives a decimal back exactly.
+pub(super) fn fits_float(value: Decimal) -> bool {
+    let mut digits = value.mantissa().unsigned_abs();
+    while digits != 0 && digits.is_multiple_of(10) {
+        digits /= 10;
+    }
+    digits < 10_u128.pow(FLOAT_DIGITS)
 }
 
 /// The order of keys, which is SQLite's: numbers by value, then texts by bytes.

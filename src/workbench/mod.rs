@@ -13,6 +13,7 @@ pub mod moment;
 pub mod project;
 pub mod replay;
 pub mod send;
+pub mod sql;
 pub mod streams;
 pub mod test;
 pub mod verify;

@@ -105,3 +105,24 @@ fn what_only_the_log_holds_is_not_passed_over() {
     mounted.read_only();
     folder.esctl("replay account/ada").exits(0).prints("balance:   1");
 }
+
+#[test]
+fn what_was_filled_before_can_be_asked_with_sql() {
+    let Some(mounted) = Mounted::new() else { return };
+    let folder = &mounted.0;
+    folder.esctl("init").done();
+    folder.esctl("send account/ada Open owner=Ada currency=EUR").done();
+    folder.esctl("project rebuild balances").done();
+    let ask = "sql 'SELECT balance FROM balances' -o csv";
+    mounted.read_only();
+    let current = folder.esctl(ask).exits(0).prints("balance\n0\n");
+    assert!(current.stderr.is_empty(), "{current}");
+    folder.esctl("sql 'SELECT * FROM ledger'").exits(2).says("was never built; the store cannot be written to");
+    mounted.read_write();
+    folder.esctl("send account/ada Deposit amount=1").done();
+    mounted.read_only();
+    folder.esctl(ask).exits(0).prints("balance\n0\n").says("note: `balances` is not up to date: ");
+    folder.esctl("sql 'SELECT count(*) AS n FROM events' -o csv").exits(0).prints("n\n2\n");
+    assert_eq!(folder.listing(), ["domains", "esctl.db", "esctl.db-turn"]);
+    mounted.read_write();
+}

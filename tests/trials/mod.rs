@@ -7,6 +7,7 @@ mod fuzz;
 mod kill;
 mod power;
 mod processes;
+mod sql;
 mod tail;
 mod text;
 mod victim;

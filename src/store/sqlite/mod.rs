@@ -3,21 +3,26 @@
 //! A connection is used by one thread. It keeps names in memory, nothing else that the file could contradict: positions
 //! and versions are read from the file within each turn.
 
+mod answer;
 mod append;
 mod backup;
 mod fault;
+mod guard;
 pub mod log;
 mod migration;
 mod names;
 mod open;
 mod presence;
 mod projections;
+pub mod query;
 mod read;
 mod rows;
 mod scan;
 mod schema;
+mod sum;
 mod turnstile;
 mod verify;
+mod words;
 
 use super::{
     Appended, Decision, EventFilter, EventPage, Generation, Row, RowChange, RowFilter, Store, StoreError,
