@@ -40,7 +40,7 @@ impl Fuzzer {
 
     /// Tries what the budget has time for. `attempt` says whether the input was taken: then it is worth changing further.
     fn run(mut self, mut attempt: impl FnMut(&mut Dice, &[u8]) -> bool) {
-        let seconds = scaled(60, 3 * 3600);
+        let seconds = scaled(60, 2 * 3_600);
         let end = Instant::now() + Duration::from_secs(seconds as u64);
         let start = Instant::now();
         let (mut tried, mut taken, mut slowest) = (0_u64, 0_u64, Duration::ZERO);

@@ -82,7 +82,9 @@ impl Checker<'_> {
         if self.problems[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
-        let domain = aggregate.map(|a| domains.files[a.file].name.clone()).unwrap_or_default();
+        // A file that does not say its name is none of them, which was said.
+        let domain =
+            aggregate.and_then(|a| domains.files.get(a.file)).map(|file| file.name.clone()).unwrap_or_default();
         Some(Scenario { domain, definition })
     }
 
