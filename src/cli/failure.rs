@@ -142,9 +142,9 @@ impl Failure {
         Self { kind: Kind::Domain, cause: Problems(problems).into(), hints: Vec::new() }
     }
 
-    /// Something with a place that was not understood, and is no part of the domain.
-    pub fn misread(problem: Diagnostic) -> Self {
-        Self { kind: Kind::Usage, cause: Problems(vec![problem]).into(), hints: Vec::new() }
+    /// Things with a place that were not understood, and are no part of the domain.
+    pub fn misread(problems: Vec<Diagnostic>) -> Self {
+        Self { kind: Kind::Usage, cause: Problems(problems).into(), hints: Vec::new() }
     }
 
     /// What was asked for, and changed nothing, could not be written. A closed pipe is no failure: the reader has

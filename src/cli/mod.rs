@@ -1,5 +1,6 @@
 //! The command line: arguments in, an exit code out. One file a verb.
 
+mod asking;
 mod atomic;
 mod backup;
 mod batch;

@@ -1,12 +1,13 @@
 //! `sql`: a question in the words of SQL.
 
+use super::asking;
 use super::context::{self, Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
 use super::project::tick;
 use crate::render::talk::Ticker;
 use crate::render::{Listing, answer};
-use esctl::diagnostic::{Diagnostic, Place, Source};
+use esctl::diagnostic::Source;
 use esctl::domain::Domains;
 use esctl::store::StoreError;
 use esctl::store::sqlite::SqliteStore;
@@ -18,8 +19,6 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -27,11 +26,6 @@ examples:
   esctl sql 'SELECT owner, balance FROM balances ORDER BY balance DESC'
   esctl sql 'SELECT type, data FROM events WHERE stream = :of' --param of=account/ada
   echo 'SELECT max(position) AS head FROM events' | esctl sql - -o json";
-
-/// What a statement may take beyond its time where SQLite cannot be stopped, before it is left alone.
-const GRACE: Duration = Duration::from_secs(1);
-/// SQLite goes down into nested expressions; on a stack of this size their limit is reached first.
-const STACK: usize = 8 * 1024 * 1024;
 
 /// ask with SQL, read-only: the tables of projections, brought up to date before, and views of the log
 ///
@@ -152,48 +146,22 @@ impl Asking<'_> {
         }
     }
 
-    /// Asks the store, opened for this alone, in a thread of its own: there are things in which SQLite does not ask
-    /// whether to stop. A thread that goes on with one ends with the process; it only reads.
+    /// Asks the store, opened for this alone.
     fn within<T: Send + 'static>(
         &self,
         context: &Context,
         ask: impl FnOnce(&mut SqliteStore) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<Result<T, QueryError>, Failure> {
-        let mut store = context.file_to_read(&context.globals.store)?;
-        let (sender, answer) = mpsc::channel();
-        let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
-            let answer = ask(&mut store);
-            // Whoever reads the answer finds the store closed.
-            drop(store);
-            let _ = sender.send(answer);
-        });
-        worker.map_err(|error| Failure::new(Kind::Unavailable, format!("no thread can be started: {error}")))?;
-        match answer.recv_timeout(Duration::from_secs(self.seconds) + GRACE) {
-            Ok(answer) => Ok(answer),
-            Err(mpsc::RecvTimeoutError::Timeout) => Ok(Err(QueryError::Stopped)),
-            Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure::new(
-                Kind::Unavailable,
-                "the statement ended in a mistake in esctl itself; please report it",
-            )),
-        }
+        asking::within(context.file_to_read(&context.globals.store)?, self.seconds, ask)
     }
 
     fn failure(&self, error: QueryError, stale: bool) -> Failure {
         match error {
             QueryError::Store(error) => error.into(),
-            QueryError::Stopped => {
-                let seconds =
-                    if self.seconds == 1 { "1 second".to_owned() } else { format!("{} seconds", self.seconds) };
-                let more = (self.seconds * 10).min(context::MAX_TIMEOUT);
-                Failure::usage(format!("the statement was stopped after {seconds}"))
-                    .hint(format!("`--max-seconds {more}` gives it longer"))
-            }
+            QueryError::Stopped => asking::stopped("the statement", self.seconds),
             QueryError::Refused(mut refused) => {
                 self.advise(&mut refused, stale);
-                let mut problem = Diagnostic::error("sql", refused.message);
-                problem.hints = refused.hints;
-                problem.place = refused.at.map(|at| self.place(at));
-                Failure::misread(problem)
+                Failure::misread(vec![asking::problem(refused, self.source)])
             }
         }
     }
@@ -215,18 +183,6 @@ impl Asking<'_> {
         } else if let Some(near) = domains.projection_like(word) {
             refused.hints.push(format!("did you mean `{near}`?"));
         }
-    }
-
-    /// The word at that byte.
-    fn place(&self, at: usize) -> Place {
-        let text = &self.source.text;
-        let at = text.floor_char_boundary(at);
-        let rest = &text[at..];
-        let end = match rest.chars().next() {
-            Some(quote @ ('"' | '\'' | '`')) => rest[1..].find(quote).map_or(1, |end| end + 2),
-            _ => rest.find(|c: char| !c.is_alphanumeric() && !"_.".contains(c)).unwrap_or(rest.len()),
-        };
-        Place::new(self.source, at..at + end)
     }
 }
 

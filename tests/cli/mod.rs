@@ -15,6 +15,7 @@ mod proof;
 mod readonly;
 mod replay;
 mod send;
+mod show;
 mod sql;
 mod streams;
 mod test;

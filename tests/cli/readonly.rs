@@ -107,6 +107,34 @@ fn what_only_the_log_holds_is_not_passed_over() {
 }
 
 #[test]
+fn what_was_filled_before_can_be_shown_as_it_is() {
+    let Some(mounted) = Mounted::new() else { return };
+    let folder = &mounted.0;
+    folder.esctl("init").done();
+    for name in ["ada", "bob"] {
+        folder.esctl(&format!("send account/{name} Open owner={name} currency=EUR")).done();
+    }
+    folder.esctl("project rebuild balances").done();
+    folder.esctl("send account/ada Deposit amount=1").done();
+    mounted.read_only();
+    let before = folder.listing();
+    folder.esctl("project show balances").exits(5).says("`esctl.db` cannot be written to");
+    folder.esctl("project show balances --where 1").exits(5).says("`esctl.db` cannot be written to");
+    folder.esctl("project show balances --stale -o csv").exits(0).prints("\nada,ada,0,0\nbob,bob,0,0\n");
+    folder.esctl("project show balances --stale --order -owner -o csv").exits(0).prints("\nbob,bob,0,0\nada,");
+    folder.esctl("project show balances --stale --where 'balance = 0' --limit 1").exits(0).prints("ada ");
+    folder.esctl("project show ledger --stale").exits(2).says("`ledger` was never filled");
+    // What is computed aside is written elsewhere.
+    folder.esctl("project show balances --at @3 --where 'balance > 0' -o csv").exits(0).prints("\nada,ada,1,1\n");
+    assert_eq!(folder.listing(), before);
+    mounted.read_write();
+    folder.esctl("project rebuild balances").done();
+    mounted.read_only();
+    folder.esctl("project show balances --where 'balance > 0' -o csv").exits(0).prints("\nada,ada,1,1\n");
+    mounted.read_write();
+}
+
+#[test]
 fn what_was_filled_before_can_be_asked_with_sql() {
     let Some(mounted) = Mounted::new() else { return };
     let folder = &mounted.0;

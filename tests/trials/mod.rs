@@ -1,5 +1,6 @@
 //! The machine that tries to break the store: `docs/reliability.md` says what is tried, how often, and what came of it.
 
+mod condition;
 mod faults;
 mod flips;
 mod full;

@@ -24,14 +24,40 @@ pub(super) fn functions() -> impl Iterator<Item = &'static str> {
 /// What is said to whatever would write.
 pub(super) const ONLY_READS: &str = "the statement is refused: `sql` only reads, with SELECT";
 
-/// Tables that are none of the file's.
-const BUILT_IN: &[&str] = &["json_each", "json_tree", "sqlite_master", "sqlite_schema"];
+/// The function by which decimals are put in order; it only computes.
+pub(super) const ORDER: &str = "es_order";
+
+/// Tables that are none of the file's and only compute.
+const COMPUTED: &[&str] = &["json_each", "json_tree"];
+/// Tables that tell what is in the file.
+const SCHEMA: &[&str] = &["sqlite_master", "sqlite_schema"];
+
+/// What is asked. It decides what may be read, and the words of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A statement about the whole store.
+    Statement,
+    /// A condition on the rows of one read model.
+    Condition,
+}
+
+impl Asked {
+    /// As it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Condition => "condition",
+        }
+    }
+}
 
 /// Stands between a statement and the store.
 #[derive(Debug)]
 pub(super) struct Guard {
+    asked: Asked,
     readable: BTreeSet<String>,
-    modules: BTreeSet<String>,
+    /// What is not even counted.
+    closed: BTreeSet<String>,
     seen: Seen,
 }
 
@@ -73,8 +99,19 @@ impl Guard {
     /// One that lets these tables and views be read, and knows the names of what is no table of the file.
     pub(super) fn new(readable: &[String], modules: &[String]) -> Self {
         let lower = |name: &String| name.to_lowercase();
-        let readable = readable.iter().map(lower).chain(BUILT_IN.iter().map(ToString::to_string)).collect();
-        Self { readable, modules: modules.iter().map(lower).collect(), seen: Seen::default() }
+        let built_in = COMPUTED.iter().chain(SCHEMA).map(ToString::to_string);
+        let readable = readable.iter().map(lower).chain(built_in).collect();
+        let closed = modules.iter().map(lower).collect();
+        Self { asked: Asked::Statement, readable, closed, seen: Seen::default() }
+    }
+
+    /// One that lets the rows of one table be read, which are also known by another name, and nothing else of the file:
+    /// `others` are the names of that.
+    pub(super) fn of_rows(table: &str, also: &str, others: &[String]) -> Self {
+        let also = also.to_lowercase();
+        let readable = COMPUTED.iter().map(ToString::to_string).chain([table.to_lowercase()]).collect();
+        let closed = others.iter().map(|name| name.to_lowercase()).filter(|name| *name != also).collect();
+        Self { asked: Asked::Condition, readable, closed, seen: Seen::default() }
     }
 
     pub(super) fn seen(&self) -> Seen {
@@ -98,11 +135,19 @@ impl Guard {
             AuthAction::Read { table_name, column_name } => {
                 let table = table_name.to_lowercase();
                 // Where no column is read, as by `count(*)`, it may be the name of a WITH as well.
-                let harmless =
-                    column_name.is_empty() && !self.modules.contains(&table) && !table.starts_with("pragma_");
+                let closed = self.closed.contains(&table)
+                    || table.starts_with("pragma_")
+                    || self.asked == Asked::Condition && table.starts_with("sqlite_");
+                let harmless = column_name.is_empty() && !closed;
                 if !self.readable.contains(&table) && !harmless {
-                    let others = "`sql` reads the views and tables of the store, and no others";
-                    (format!("`{table_name}` is refused: {others}"), Some(table_name))
+                    let others = match self.asked {
+                        Asked::Statement => "`sql` reads the views and tables of the store, and no others",
+                        Asked::Condition => "a condition reads the rows of its read model, and `sql` asks about more",
+                    };
+                    // Where it stands behind a view, the view is what was written.
+                    let view = asked.accessor.filter(|name| self.closed.contains(&name.to_lowercase()));
+                    let name = view.unwrap_or(table_name);
+                    (format!("`{name}` is refused: {others}"), Some(name))
                 } else {
                     self.seen.with(|sight| {
                         sight.reads.insert(table);
@@ -112,10 +157,14 @@ impl Guard {
                 }
             }
             AuthAction::Function { function_name } => {
-                if functions().any(|known| known.eq_ignore_ascii_case(function_name)) {
+                if functions().chain([ORDER]).any(|known| known.eq_ignore_ascii_case(function_name)) {
                     return None;
                 }
-                let words = format!("the function `{function_name}` is refused: `sql` has those that only compute");
+                let who = match self.asked {
+                    Asked::Statement => "`sql`",
+                    Asked::Condition => "a condition",
+                };
+                let words = format!("the function `{function_name}` is refused: {who} has those that only compute");
                 (words, Some(function_name))
             }
             AuthAction::Pragma { pragma_name, .. } => {

@@ -6,6 +6,7 @@
 mod answer;
 mod append;
 mod backup;
+pub mod choose;
 mod fault;
 mod guard;
 pub mod log;
@@ -19,6 +20,7 @@ mod read;
 mod rows;
 mod scan;
 mod schema;
+mod stored;
 mod sum;
 mod turnstile;
 mod verify;

@@ -115,7 +115,7 @@ fn make(connection: &Connection, table: &Table, number: u64) -> Result<(), Fault
     Ok(())
 }
 
-fn kept_as(column: &Column) -> &'static str {
+pub(super) fn kept_as(column: &Column) -> &'static str {
     match column.kind {
         ColumnKind::Integer | ColumnKind::Boolean => "INTEGER",
         ColumnKind::Decimal => "ANY",

@@ -6,7 +6,7 @@
 
 use super::answer;
 use super::fault::Fault;
-use super::guard::{Guard, Seen};
+use super::guard::{Asked, Guard, Seen};
 use super::words::{explain, first_word, only_reads, second_statement};
 use super::{SqliteStore, sum};
 use crate::json::Value;
@@ -123,22 +123,38 @@ impl SqliteStore {
         stop: impl FnMut() -> bool + Send + 'static,
         work: impl FnOnce(&Connection, &Seen) -> Result<T, Trouble>,
     ) -> Result<T, QueryError> {
-        if let Some(at) = sql.find('\0') {
-            return Err(Refused { at: Some(at), ..Refused::new("the statement holds a NUL character") }.into());
+        self.confined((Asked::Statement, sql), stop, |connection| Ok(begin(connection)?), work)
+    }
+
+    /// Runs something of the user's within all limits, on one state of the store. `look` is there first, before
+    /// the guard: it says what may be read.
+    pub(super) fn confined<T>(
+        &mut self,
+        (asked, text): (Asked, &str),
+        stop: impl FnMut() -> bool + Send + 'static,
+        look: impl FnOnce(&Connection) -> Result<(Guard, Known), Trouble>,
+        work: impl FnOnce(&Connection, &Seen) -> Result<T, Trouble>,
+    ) -> Result<T, QueryError> {
+        let what = asked.name();
+        if let Some(at) = text.find('\0') {
+            return Err(Refused { at: Some(at), ..Refused::new(format!("the {what} holds a NUL character")) }.into());
         }
-        if sql.len() > MAX_SQL {
-            return Err(Refused::new(format!("the statement is longer than {MAX_SQL} bytes")).into());
+        if text.len() > MAX_SQL {
+            return Err(Refused::new(format!("the {what} is longer than {MAX_SQL} bytes")).into());
         }
         self.call(|connection, _| Ok(confine(connection)?))?;
         let (path, busy) = (self.path.clone(), self.options.busy);
         let Some(connection) = &mut self.connection else {
             return Err(StoreError::Unavailable(format!("`{}` was given up", path.display())).into());
         };
-        let outcome = watched(connection, stop, work);
+        let outcome = watched(connection, stop, look, work);
         outcome.map_err(|(trouble, seen, known)| match trouble {
             Trouble::Refused(refused) => refused.into(),
             Trouble::Store(error) => error.into(),
-            Trouble::Sql(error) => explain(error, sql, &seen, &known, |error| Fault::Sql(error).say(&path, busy)),
+            Trouble::Fault(fault) => fault.say(&path, busy).into(),
+            Trouble::Sql(error) => {
+                explain(error, (asked, text), &seen, &known, |error| Fault::Sql(error).say(&path, busy))
+            }
         })
     }
 }
@@ -147,7 +163,16 @@ impl SqliteStore {
 pub(super) enum Trouble {
     Refused(Refused),
     Store(StoreError),
+    /// In what is our own.
+    Fault(Fault),
+    /// In what is the user's.
     Sql(Error),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 impl From<Error> for Trouble {
@@ -174,10 +199,17 @@ pub(super) type Known = Vec<(String, Vec<String>)>;
 fn watched<T>(
     connection: &mut Connection,
     stop: impl FnMut() -> bool + Send + 'static,
+    look: impl FnOnce(&Connection) -> Result<(Guard, Known), Trouble>,
     work: impl FnOnce(&Connection, &Seen) -> Result<T, Trouble>,
 ) -> Result<T, (Trouble, Seen, Known)> {
-    let begun = begin(connection);
-    let (guard, known) = begun.map_err(|error| (error.into(), Seen::default(), Known::new()))?;
+    let begun = connection.execute_batch("BEGIN").map_err(Trouble::from).and_then(|()| look(connection));
+    let (guard, known) = match begun {
+        Ok(begun) => begun,
+        Err(trouble) => {
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err((trouble, Seen::default(), Known::new()));
+        }
+    };
     let seen = guard.seen();
     let posted = connection
         .authorizer(Some(move |asked: AuthContext<'_>| guard.judge(&asked)))
@@ -190,8 +222,8 @@ fn watched<T>(
     outcome.map_err(|trouble| (trouble, seen, known))
 }
 
-fn begin(connection: &Connection) -> Result<(Guard, Known), Error> {
-    connection.execute_batch("BEGIN")?;
+/// The names of what is read from pages of the file, and of what is not.
+pub(super) fn names(connection: &Connection) -> Result<(Vec<String>, Vec<String>), Error> {
     let list = |sql: &str| -> Result<Vec<String>, Error> {
         connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
     };
@@ -201,6 +233,11 @@ fn begin(connection: &Connection) -> Result<(Guard, Known), Error> {
         "SELECT name FROM pragma_module_list UNION \
          SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage IS NOT NULL AND rootpage = 0",
     )?;
+    Ok((plain, modules))
+}
+
+fn begin(connection: &Connection) -> Result<(Guard, Known), Error> {
+    let (plain, modules) = names(connection)?;
     let mut known = Known::new();
     let mut columns = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
     for name in &plain {

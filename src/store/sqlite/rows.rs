@@ -139,7 +139,7 @@ fn shown(table: &Table, row: &rusqlite::Row<'_>) -> Result<Row, Fault> {
 }
 
 /// What is kept, as a value again.
-fn value(column: &Column, kept: ValueRef<'_>) -> Result<Value, Fault> {
+pub(super) fn value(column: &Column, kept: ValueRef<'_>) -> Result<Value, Fault> {
     let text = |bytes| std::str::from_utf8(bytes).ok();
     let decimal = |text: &str| Decimal::from_str_exact(text).ok().map(|d| Value::Decimal(d.normalize()));
     let value = match (column.kind, kept) {

@@ -1,7 +1,7 @@
 //! What SQLite says of a statement, in the words of the house, with the place in it and what was probably meant.
 
 use super::fault::code;
-use super::guard::{ONLY_READS, Seen, functions};
+use super::guard::{Asked, ONLY_READS, Seen, functions};
 use super::query::{Known, QueryError, Refused};
 use crate::diagnostic;
 use crate::store::StoreError;
@@ -10,7 +10,7 @@ use rusqlite::{Error, ErrorCode};
 /// What SQLite's complaint means for whoever wrote the statement.
 pub(super) fn explain(
     error: Error,
-    sql: &str,
+    (asked, sql): (Asked, &str),
     seen: &Seen,
     known: &Known,
     say: impl FnOnce(Error) -> StoreError,
@@ -19,6 +19,7 @@ pub(super) fn explain(
         let at = objection.name.and_then(|name| find(sql, &name)).or_else(|| first_word(sql));
         return Refused { at, ..Refused::new(objection.words) }.into();
     }
+    let what = asked.name();
     let (words, at) = match &error {
         // The place is counted in what was left of the text when the statement was prepared.
         Error::SqlInputError { msg, sql: rest, offset, .. } => {
@@ -29,9 +30,11 @@ pub(super) fn explain(
     };
     match code(&error) {
         Some(ErrorCode::OperationInterrupted) => QueryError::Stopped,
-        Some(ErrorCode::OutOfMemory) => Refused::new("the statement needs more than 256 MB of memory").into(),
+        Some(ErrorCode::OutOfMemory) => Refused::new(format!("the {what} needs more than 256 MB of memory")).into(),
         Some(ErrorCode::TooBig) => match words.as_str() {
-            "string or blob too big" => Refused::new("a text or blob of the statement is longer than 10 MB").into(),
+            "string or blob too big" => {
+                Refused::new(format!("a text or blob of the {what} is longer than 10 MB")).into()
+            }
             _ => Refused::new(words).into(),
         },
         Some(
@@ -49,7 +52,7 @@ pub(super) fn explain(
         // Views say so in other words than tables.
         Some(ErrorCode::ReadOnly) => only_reads(sql).into(),
         _ if words.starts_with("cannot modify ") => only_reads(sql).into(),
-        _ => in_words(&words, at, sql, known).into(),
+        _ => in_words(&words, at, (asked, sql), known).into(),
     }
 }
 
@@ -71,7 +74,7 @@ pub(super) fn first_word(sql: &str) -> Option<usize> {
 }
 
 /// The commonest complaints in the words of the house, with what was probably meant; others in SQLite's.
-fn in_words(words: &str, at: Option<usize>, sql: &str, known: &Known) -> Refused {
+fn in_words(words: &str, at: Option<usize>, (asked, sql): (Asked, &str), known: &Known) -> Refused {
     let after = |start: &str| words.strip_prefix(start).map(|rest| rest.split(" - should").next().unwrap_or(rest));
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_owned();
     let meant = |word: &str, candidates: &mut dyn Iterator<Item = &str>| {
@@ -95,7 +98,7 @@ fn in_words(words: &str, at: Option<usize>, sql: &str, known: &Known) -> Refused
     } else if let Some(near) = words.strip_prefix("near \"").and_then(|rest| rest.strip_suffix("\": syntax error")) {
         (format!("`{near}` is not understood here"), None, None)
     } else if words == "incomplete input" {
-        let end = Refused::new("the statement ends too early");
+        let end = Refused::new(format!("the {} ends too early", asked.name()));
         return Refused { at: Some(sql.trim_end().len()), ..end };
     } else {
         (words.to_owned(), None, None)

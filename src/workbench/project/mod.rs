@@ -2,14 +2,16 @@
 
 mod fill;
 pub mod proof;
+pub mod show;
 
-use super::{Error, Misfit, PAGE, Workbench};
+use super::{Error, Misfit, Workbench};
 use crate::domain::fields::Type;
 use crate::domain::{Domains, Projection};
 use crate::event::{Moment, Position, Time};
 use crate::json::Value;
-use crate::store::{Column, ColumnKind, Generation, Row, RowFilter, Store, StoreError, Table};
+use crate::store::{Column, ColumnKind, Generation, Row, Store, StoreError, Table};
 use fill::{Filling, Places, Run};
+use show::Shown;
 use std::ops::ControlFlow;
 
 /// A read model as its domain declares it.
@@ -237,11 +239,11 @@ impl Workbench {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, name)?;
         let Some(generation) = self.store.served(name)? else { return Ok(()) };
-        rows_of(self.store.as_mut(), projection, generation.number, wanted, each)
+        Shown::new(projection, generation.number).rows(self.store.as_mut(), wanted, each)
     }
 
     /// Computes a read model as it was at a moment, from the events up to it, into the store `aside`; gives the number of
-    /// its generation there, for [`Workbench::project_rows_aside`].
+    /// its generation there, for [`Workbench::project_shown`].
     pub fn project_past(
         &mut self,
         name: &str,
@@ -259,17 +261,6 @@ impl Workbench {
             filling.run(&domains, &mut Places { log: self.store.as_mut(), aside: Some(aside) }, progress)?;
         }
         Ok(generation.number)
-    }
-
-    /// Hands over rows that were computed aside.
-    pub fn project_rows_aside(
-        &self,
-        name: &str,
-        (aside, generation): (&mut dyn Store, u64),
-        wanted: &Wanted<'_>,
-        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        rows_of(aside, projection_of(&self.domains, name)?, generation, wanted, each)
     }
 
     /// Applies what a generation has not seen.
@@ -302,39 +293,6 @@ fn projection_of<'d>(domains: &'d Domains, name: &str) -> Result<&'d Projection,
             }
         }
     })
-}
-
-/// Hands over rows of a generation in pages, ordered by key.
-fn rows_of(
-    store: &mut dyn Store,
-    projection: &Projection,
-    generation: u64,
-    wanted: &Wanted<'_>,
-    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
-) -> Result<(), Error> {
-    let table = table_of(projection);
-    let key = match (wanted.key, projection.columns.iter().next()) {
-        (Some(text), Some(column)) => Some(column.kind.read(text).map_err(Misfit::new)?),
-        _ => None,
-    };
-    let mut left = wanted.limit.unwrap_or(u64::MAX);
-    let mut filter = RowFilter { key, after: None, limit: PAGE };
-    while left > 0 {
-        filter.limit = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
-        let rows = store.select(&table, generation, &filter)?;
-        let done = rows.len() < filter.limit || filter.key.is_some();
-        left -= (rows.len() as u64).min(left);
-        filter.after = rows.last().and_then(|row| row.first().cloned());
-        for row in rows {
-            if each(row).is_break() {
-                return Ok(());
-            }
-        }
-        if done {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The table of a read model, as the store needs to know it.

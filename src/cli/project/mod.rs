@@ -1,24 +1,20 @@
 //! `project`: read models.
 
+mod show;
+
 use super::context::{Context, Purpose};
-use super::failure::{Exit, Failure, ended};
-use crate::render::proof;
-use crate::render::records::{self, Row};
+use super::failure::{Exit, Failure};
 use crate::render::talk::Ticker;
-use crate::render::{Format, Listing, Output, Render, text};
-use esctl::event::Moment;
-use esctl::store::Store;
+use crate::render::{Format, Listing, Output, Render, proof, records, text};
 use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::Workbench;
-use esctl::workbench::project::{Freshness, Progress, Rebuilt, Wanted};
+use esctl::workbench::project::{Freshness, Progress, Rebuilt};
 use std::io;
 
 const EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project show balances";
 const LIST_EXAMPLES: &str = "examples:\n  esctl project list\n  esctl project list -o json";
 const STATUS_EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project status -o csv";
 const REBUILD_EXAMPLES: &str = "examples:\n  esctl project rebuild\n  esctl project rebuild balances -o json";
-const SHOW_EXAMPLES: &str =
-    "examples:\n  esctl project show balances --key ada\n  esctl project show balances --at @2 -o csv";
 const VERIFY_EXAMPLES: &str = "examples:\n  esctl project verify\n  esctl project verify balances -o json";
 
 /// work with read models: tables that projections keep up to date from the events
@@ -41,8 +37,11 @@ enum ProjectVerb {
     #[command(after_help = REBUILD_EXAMPLES)]
     Rebuild(RebuildArgs),
     /// show the rows of a read model, brought up to date before, or as they were at a moment
-    #[command(after_help = SHOW_EXAMPLES)]
-    Show(ShowArgs),
+    ///
+    /// In the order of the key, unless `--order` says another. `--where` and `--order` leave the work to SQLite, within
+    /// the limits of `sql`, which `docs/store.md` names.
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::ShowArgs),
     /// prove that the rows are what the events give: they are computed again, aside, and each is compared
     ///
     /// Up to where each read model has got. Prints how many rows and events that were and every difference, with its row,
@@ -60,23 +59,6 @@ struct RebuildArgs {
 }
 
 #[derive(Debug, clap::Args)]
-struct ShowArgs {
-    /// the projection
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// only the row with this key
-    #[arg(long, value_name = "KEY")]
-    key: Option<String>,
-    /// at most so many rows
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-    /// the rows as they were then, at a position or a time: computed from the events up to it by the rules of today, and
-    /// written nowhere
-    #[arg(long, value_name = "MOMENT")]
-    at: Option<Moment>,
-}
-
-#[derive(Debug, clap::Args)]
 struct VerifyArgs {
     /// which ones; all that were ever filled if none is named
     #[arg(value_name = "NAME")]
@@ -89,7 +71,7 @@ pub fn run(args: ProjectArgs, context: &mut Context) -> Result<Exit, Failure> {
         ProjectVerb::List => list(context),
         ProjectVerb::Status => status(context),
         ProjectVerb::Rebuild(args) => rebuild(args.names, context),
-        ProjectVerb::Show(args) => show(&args, context),
+        ProjectVerb::Show(args) => show::run(&args, context),
         ProjectVerb::Verify(args) => return verify(args.names, context),
     }?;
     Ok(Exit::Done)
@@ -154,34 +136,6 @@ fn tell(done: &[Rebuilt], out: &mut Output) -> Result<(), Failure> {
         return lines.and_then(|()| io::Write::flush(out)).map_err(Failure::output);
     }
     all(done, Listing::new(records::REBUILT, out))
-}
-
-fn show(args: &ShowArgs, context: &mut Context) -> Result<(), Failure> {
-    let purpose = if args.at.is_some() { Purpose::Look } else { Purpose::Project };
-    let mut workbench = context.workbench(purpose)?;
-    let columns = workbench.project_columns(&args.name)?;
-    let wanted = Wanted { key: args.key.as_deref(), limit: args.limit };
-    let mut ticker = Ticker::before_data();
-    let mut progress = |progress| tick(&mut ticker, &args.name, progress);
-    if let Some(at) = args.at {
-        let mut aside = SqliteStore::scratch()?;
-        let computed = workbench.project_past(&args.name, at, &mut aside, &mut progress);
-        drop(ticker);
-        context.say_notes(&workbench.domains);
-        let aside: (&mut dyn Store, u64) = (&mut aside, computed?);
-        let mut listing = Listing::new(Row::columns(&columns), &mut context.out);
-        let mut list = |values| listing.push(&Row { columns: &columns, values });
-        let done = workbench.project_rows_aside(&args.name, aside, &wanted, &mut list);
-        return ended(done, listing);
-    }
-    let caught_up = workbench.project_catch_up(&args.name, context.now, &mut progress);
-    drop(ticker);
-    context.say_notes(&workbench.domains);
-    caught_up?;
-    let mut listing = Listing::new(Row::columns(&columns), &mut context.out);
-    let done =
-        workbench.project_rows(&args.name, &wanted, &mut |values| listing.push(&Row { columns: &columns, values }));
-    ended(done, listing)
 }
 
 fn verify(names: Vec<String>, context: &mut Context) -> Result<Exit, Failure> {
