@@ -27,6 +27,8 @@ const VERBS: &[&str] = &[
     "project status",
     "project rebuild",
     "project show",
+    "project parked",
+    "project retry",
     "sql",
     "verify",
     "backup",

@@ -11,7 +11,7 @@ use esctl::store::memory::MemoryStore;
 use esctl::store::{Decision, Row, Store};
 use esctl::workbench::Workbench;
 use esctl::workbench::batch::{Batch, request_from_line};
-use esctl::workbench::project::Wanted;
+use esctl::workbench::project::{Manner, Wanted};
 use esctl::workbench::replay::Step;
 use esctl::workbench::send::{Now, Request, Sent};
 use proptest::prelude::*;
@@ -180,14 +180,14 @@ proptest! {
             let (request, now) = nth(n, line);
             workbench.send(request, &now).unwrap();
             if n % pause == 0 {
-                workbench.project_catch_up("balances", now.time, &mut |_| {}).unwrap();
-                workbench.project_catch_up("ledger", now.time, &mut |_| {}).unwrap();
+                workbench.project_catch_up("balances", Manner::default(), now.time, &mut |_| {}).unwrap();
+                workbench.project_catch_up("ledger", Manner::default(), now.time, &mut |_| {}).unwrap();
             }
         }
         for name in ["balances", "ledger"] {
-            workbench.project_catch_up(name, Time::default(), &mut |_| {}).unwrap();
+            workbench.project_catch_up(name, Manner::default(), Time::default(), &mut |_| {}).unwrap();
             let caught_up = rows(&mut workbench, name);
-            workbench.project_rebuild(name, Time::default(), &mut |_| {}).unwrap();
+            workbench.project_rebuild(name, Manner::default(), Time::default(), &mut |_| {}).unwrap();
             prop_assert_eq!(rows(&mut workbench, name), caught_up);
         }
     }

@@ -4,7 +4,7 @@ use super::asking;
 use super::context::{self, Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
-use super::project::tick;
+use super::project::{stopped, tick};
 use crate::render::talk::Ticker;
 use crate::render::{Listing, answer};
 use esctl::diagnostic::Source;
@@ -12,6 +12,7 @@ use esctl::domain::Domains;
 use esctl::store::StoreError;
 use esctl::store::sqlite::SqliteStore;
 use esctl::store::sqlite::query::{Answer, MAX_SQL, QueryError, Refused};
+use esctl::workbench::project::Manner;
 use esctl::workbench::{Error, Workbench, sql};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -45,6 +46,9 @@ pub struct SqlArgs {
     /// do not bring projections up to date first
     #[arg(long)]
     stale: bool,
+    /// go on past events that projections cannot apply; `project parked` lists them
+    #[arg(long, conflicts_with = "stale")]
+    park: bool,
     /// how many seconds the statement may run
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=context::MAX_TIMEOUT))]
     max_seconds: u64,
@@ -54,7 +58,7 @@ pub struct SqlArgs {
 pub fn run(args: &SqlArgs, context: &mut Context) -> Result<Exit, Failure> {
     let source = read(&args.statement)?;
     let parameters: Vec<_> = payload::named_values("--param", &args.parameters)?.into_iter().collect();
-    let mut asking = Asking { source: &source, seconds: args.max_seconds, domains: domains(context) };
+    let mut asking = Asking { source: &source, seconds: args.max_seconds, domains: domains(context), park: args.park };
     if !args.stale {
         asking.catch_up(context)?;
     }
@@ -101,6 +105,7 @@ struct Asking<'a> {
     source: &'a Arc<Source>,
     seconds: u64,
     domains: Option<Result<Rc<Domains>, Failure>>,
+    park: bool,
 }
 
 impl Asking<'_> {
@@ -140,7 +145,7 @@ impl Asking<'_> {
             }
             let mut workbench = Workbench::new(domains, context.store(Purpose::Project)?);
             for name in wanted {
-                catch_up(&name, &mut workbench, context)?;
+                catch_up(&name, self.park, &mut workbench, context)?;
                 done.insert(name);
             }
         }
@@ -186,9 +191,11 @@ impl Asking<'_> {
     }
 }
 
-fn catch_up(name: &str, workbench: &mut Workbench, context: &Context) -> Result<(), Failure> {
+fn catch_up(name: &str, park: bool, workbench: &mut Workbench, context: &Context) -> Result<(), Failure> {
     let mut ticker = Ticker::before_data();
-    let caught_up = workbench.project_catch_up(name, context.now, &mut |progress| tick(&mut ticker, name, progress));
+    let manner = Manner { park, ..Manner::default() };
+    let mut progress = |progress| tick(&mut ticker, name, progress);
+    let caught_up = workbench.project_catch_up(name, manner, context.now, &mut progress);
     drop(ticker);
     context.say_notes(&workbench.domains);
     match caught_up {
@@ -196,7 +203,7 @@ fn catch_up(name: &str, workbench: &mut Workbench, context: &Context) -> Result<
             context.talk.note(&format!("`{name}` is not up to date: {why}"));
             Ok(())
         }
-        other => other.map(|_| ()).map_err(Failure::from),
+        other => other.map(|_| ()).map_err(stopped),
     }
 }
 

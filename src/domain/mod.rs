@@ -11,11 +11,12 @@ pub mod types;
 pub mod yaml;
 
 use crate::diagnostic::{Diagnostic, Place, Source, suggest};
-use crate::json::{Object, Shape, Value};
+use crate::json::{self, Object, Shape, Value};
 use crate::script::fold::{EventRules, Meta, Payload, State, StreamRules};
 use crate::script::host::Note;
+use crate::script::project::{AcceptCell, CellRules, Plain, RowRules, Touched};
 use crate::script::{Fault, Host, Script, decide};
-use fields::{Fields, Type};
+use fields::{Field, Fields, NumberRules, TextRules, Type};
 use indexmap::IndexMap;
 use scenario::ScenarioDefinition;
 use std::collections::{BTreeMap, HashMap};
@@ -118,8 +119,8 @@ pub struct Projection {
     pub file: usize,
     /// Its columns; the first is the key.
     pub columns: Fields,
-    /// A new row, before its first handler.
-    pub initial: Object,
+    /// What a row must be like, and a new one before its first handler.
+    pub rows: RowRules,
     /// Lists of columns that are indexed.
     pub indexes: Vec<Vec<Box<str>>>,
     /// What to do with each event, by aggregate and event.
@@ -135,6 +136,8 @@ pub struct Handler {
     pub key: Rc<Script>,
     /// What happens to each.
     pub script: Script,
+    /// Which columns that may change.
+    pub touched: Touched,
 }
 
 /// A scenario with the domain it belongs to.
@@ -290,40 +293,55 @@ impl Projection {
         self.columns.iter().next().map_or("", |field| &field.name)
     }
 
-    /// A row as its columns want it, in their order: each value typed, decimals normalised. `Err`: every problem.
-    pub(crate) fn settle(&self, key: &Value, mut row: Object) -> Result<Vec<Value>, Vec<String>> {
-        let mut problems = Vec::new();
-        let mut settled = Vec::with_capacity(row.len());
-        for (index, column) in self.columns.iter().enumerate() {
-            let Some(value) = row.swap_remove(&*column.name) else {
-                problems.push(format!("the row lost its column `{}`", column.name));
-                continue;
-            };
-            if index == 0 && !value.same(key) {
-                problems.push(format!("`row.{}` is the key of the row and cannot be changed", column.name));
-                continue;
-            }
-            if matches!(value, Value::Null) && (column.optional || column.kind.zero() == Value::Null) {
-                settled.push(Value::Null);
-                continue;
-            }
-            match column.kind.accept(value) {
-                Ok(value) => settled.push(normalised(value, &column.kind)),
-                Err(found) => problems
-                    .extend(found.into_iter().map(|p| format!("`row.{}{}`: {}", column.name, p.pointer, p.message))),
-            }
-        }
-        problems.extend(row.keys().map(|extra| format!("the row has no column `{extra}`")));
-        if problems.is_empty() { Ok(settled) } else { Err(problems) }
+    /// Whether a script looks at what only the command knows, so that events must be read with their commands.
+    pub(crate) fn reads_commands(&self) -> bool {
+        let mut scripts = self.handlers.values().flat_map(|handler| [&*handler.key, &handler.script]);
+        scripts.any(|script| script.facts().reads_command_meta())
+    }
+
+    /// What it asks of its rows.
+    pub(crate) fn row_rules(columns: &Fields, initial: &Object) -> RowRules {
+        let cells = columns.iter().map(|column| CellRules {
+            name: column.name.as_str().into(),
+            plain: plain(&column.kind),
+            accept: accept(column.clone()),
+        });
+        RowRules::new(cells.collect(), initial.clone())
     }
 }
 
-/// A decimal column keeps the number, not its digits: `25.10` is `25.1` there, in SQL as in the next handler.
-fn normalised(value: Value, kind: &Type) -> Value {
-    match (value, kind) {
-        (Value::Decimal(decimal), Type::Decimal(_)) => Value::Decimal(decimal.normalize()),
-        (value, _) => value,
+/// Where a look tells that a value fits.
+fn plain(kind: &Type) -> Plain {
+    match kind {
+        Type::Integer(rules) if *rules == NumberRules::default() => Plain::Integer,
+        Type::Decimal(rules) if *rules == NumberRules::default() => Plain::Decimal,
+        Type::Text(rules) if *rules == TextRules::default() => Plain::Text,
+        Type::Boolean => Plain::Boolean,
+        _ => Plain::No,
     }
+}
+
+/// Types a value for a column. A decimal column keeps the number, not its digits: `25.10` is `25.1` there, in SQL as in
+/// the next handler.
+fn accept(column: Field) -> AcceptCell {
+    Box::new(move |value| {
+        if matches!(value, Value::Null) && (column.optional || column.kind.zero() == Value::Null) {
+            return Ok(Value::Null);
+        }
+        match column.kind.accept(value) {
+            Ok(Value::Decimal(decimal)) if matches!(column.kind, Type::Decimal(_)) => {
+                Ok(Value::Decimal(decimal.normalize()))
+            }
+            // What is kept as JSON is for the next handler what it would be if it were read again: `2.0 * 5` put into a
+            // list of anything is `10`, an integer.
+            Ok(value @ (Value::List(_) | Value::Object(_) | Value::Decimal(_))) => {
+                let read = json::parse(&value.to_string()).unwrap_or(value);
+                Ok(column.kind.accept(read.clone()).unwrap_or(read))
+            }
+            Ok(value) => Ok(value),
+            Err(found) => Err(found.into_iter().map(|p| format!("{}`: {}", p.pointer, p.message)).collect()),
+        }
+    })
 }
 
 impl EventRules {

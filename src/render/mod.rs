@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod export;
 pub mod listing;
+pub mod projections;
 pub mod proof;
 pub mod receipt;
 pub mod records;

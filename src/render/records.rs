@@ -8,7 +8,7 @@ use esctl::json::Value;
 use esctl::store::StreamInfo;
 use esctl::workbench::Change;
 use esctl::workbench::import::Imported;
-use esctl::workbench::project::{ColumnInfo, Freshness, ProjectionInfo, ProjectionStatus, Rebuilt};
+use esctl::workbench::project::ColumnInfo;
 use esctl::workbench::replay::Step;
 use std::io::{self, Write};
 use std::path::Path;
@@ -107,126 +107,6 @@ impl Render for StreamInfo {
     fn json(&self) -> io::Result<String> {
         wire::line(&wire::StreamLine::from(self))
     }
-}
-
-/// Columns of [`ProjectionInfo`].
-pub const PROJECTIONS: &[Column] = &[
-    Column::text("name"),
-    Column::text("domain"),
-    Column::text("columns"),
-    Column::text("events"),
-    Column::text("description"),
-];
-
-impl Render for ProjectionInfo {
-    fn cells(&self) -> Vec<String> {
-        let columns: Vec<_> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        vec![
-            self.name.clone(),
-            self.domain.clone(),
-            columns.join(", "),
-            self.events.join(", "),
-            self.description.clone(),
-        ]
-    }
-
-    fn json(&self) -> io::Result<String> {
-        wire::line(&wire::Projection {
-            name: &self.name,
-            domain: &self.domain,
-            description: &self.description,
-            columns: self.columns.iter().map(|(name, kind)| wire::ProjectionColumn { name, kind }).collect(),
-            events: &self.events,
-        })
-    }
-}
-
-/// Columns of [`ProjectionStatus`].
-pub const STATUS: &[Column] = &[
-    Column::text("name"),
-    Column::text("status"),
-    Column::number("checkpoint"),
-    Column::number("head"),
-    Column::number("lag"),
-    Column::number("rows"),
-    Column::text("since"),
-    Column::number("building"),
-];
-
-impl Render for ProjectionStatus {
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.name.clone(),
-            word(self.freshness).to_owned(),
-            self.checkpoint.to_string(),
-            self.head.to_string(),
-            self.lag.to_string(),
-            self.rows.to_string(),
-            self.since.map(wire::time).unwrap_or_default(),
-            self.building.map(|position| position.to_string()).unwrap_or_default(),
-        ]
-    }
-
-    fn json(&self) -> io::Result<String> {
-        wire::line(&wire::ProjectionStatus {
-            name: &self.name,
-            status: word(self.freshness),
-            checkpoint: self.checkpoint.0,
-            head: self.head.0,
-            lag: self.lag,
-            rows: self.rows,
-            digest: &self.digest,
-            since: self.since.map(wire::time),
-            building: self.building.map(|position| position.0),
-        })
-    }
-}
-
-fn word(freshness: Freshness) -> &'static str {
-    match freshness {
-        Freshness::Current => "current",
-        Freshness::Behind => "behind",
-        Freshness::Stale => "stale",
-        Freshness::Never => "never",
-    }
-}
-
-/// Columns of [`Rebuilt`].
-pub const REBUILT: &[Column] = &[
-    Column::text("name"),
-    Column::number("events"),
-    Column::number("rows"),
-    Column::number("position"),
-    Column::text("resumed"),
-];
-
-impl Render for Rebuilt {
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.name.clone(),
-            self.events.to_string(),
-            self.rows.to_string(),
-            self.position.to_string(),
-            self.resumed.to_string(),
-        ]
-    }
-
-    fn json(&self) -> io::Result<String> {
-        wire::line(&wire::Rebuilt {
-            name: &self.name,
-            events: self.events,
-            rows: self.rows,
-            position: self.position.0,
-            resumed: self.resumed,
-        })
-    }
-}
-
-/// A rebuild in words.
-pub fn rebuilt(done: &Rebuilt) -> String {
-    let again = if done.resumed { ", resumed" } else { "" };
-    let (events, rows) = (text::count(done.events, "event"), text::count(done.rows, "row"));
-    format!("{}: {rows} from {events}, up to {}{again}", done.name, wire::at(done.position))
 }
 
 /// A row of a read model.
@@ -376,7 +256,7 @@ impl Render for Diagnostic {
 }
 
 /// A value as a cell of its own: texts as they are, nothing for null, JSON for lists and objects.
-fn exact(value: &Value) -> String {
+pub(super) fn exact(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Text(text) => text.clone(),

@@ -1,6 +1,6 @@
 //! What every store refuses before it touches anything.
 
-use super::{Column, ColumnKind, Decision, StoreError, Table};
+use super::{Ahead, Column, ColumnKind, Decision, Generation, StoreError, Table};
 use crate::event::{Head, MAX_LABEL_BYTES, MAX_PAYLOAD_BYTES, Position};
 
 /// Names of the views that every store file has; no projection is named like one of them.
@@ -74,6 +74,23 @@ pub(super) fn advance(from: Position, to: Position, head: Position) -> Result<()
         return Ok(());
     }
     misuse(format!("a checkpoint goes forward and not beyond the store's end at {head}, not from {from} to {to}"))
+}
+
+/// Refuses part of a step of a checkpoint that is none.
+pub(super) fn advance_part(from: Position, before: Option<Ahead>, to: Ahead, head: Position) -> Result<(), StoreError> {
+    advance(from, to.position, head)?;
+    if before.is_none_or(|before| before.position == to.position && before.mark < to.mark) {
+        return Ok(());
+    }
+    misuse("the parts of a step go to one position, in the order of their marks".to_owned())
+}
+
+/// Only what is not shown to anybody may be in parts.
+pub(super) fn unserved(generation: &Generation) -> Result<(), StoreError> {
+    if generation.served {
+        return misuse(format!("`{}` is served: its rows and its checkpoint move together", generation.projection));
+    }
+    Ok(())
 }
 
 /// The key's column.

@@ -2,12 +2,13 @@
 
 use super::column::{self, Kept};
 use super::{
-    Appended, ColumnKind, Decision, EventFilter, EventPage, Finding, Generation, Row, RowChange, RowFilter, Store,
-    StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
+    Ahead, Appended, ColumnKind, Decision, EventFilter, EventPage, Failure, Finding, Generation, Row, RowChange,
+    RowFilter, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::{self, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A store that lives as long as the value does.
@@ -42,6 +43,25 @@ struct Mark {
 struct Filling {
     generation: Generation,
     rows: BTreeMap<Kept<'static>, Row>,
+    parked: BTreeMap<Position, Failure>,
+}
+
+impl Filling {
+    fn write(&mut self, table: &Table, changes: &[RowChange]) -> Result<(), StoreError> {
+        let key = check::key(table)?;
+        for change in changes {
+            match change {
+                RowChange::Put(row) => {
+                    let normal = table.columns.iter().zip(row).map(|(column, value)| normal(column.kind, value));
+                    self.rows.insert(column::keep_key(key, &row[0])?.into_owned(), normal.collect());
+                }
+                RowChange::Delete(value) => {
+                    self.rows.remove(&column::keep_key(key, value)?.into_owned());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl MemoryStore {
@@ -374,8 +394,12 @@ impl Store for MemoryStore {
             checkpoint: Position(0),
             served: false,
             since: None,
+            ahead: None,
+            stopped: None,
+            parked: 0,
         };
-        self.fillings.insert(self.last, Filling { generation: generation.clone(), rows: BTreeMap::new() });
+        let filling = Filling { generation: generation.clone(), rows: BTreeMap::new(), parked: BTreeMap::new() };
+        self.fillings.insert(self.last, filling);
         Ok(generation)
     }
 
@@ -391,37 +415,67 @@ impl Store for MemoryStore {
         keys.iter().map(|value| Ok(filling.rows.get(&column::keep_key(key, value)?).cloned())).collect()
     }
 
-    fn advance(
+    fn advance_past(
         &mut self,
         table: &Table,
         generation: u64,
         from: Position,
         to: Position,
         changes: &[RowChange],
+        parked: &[Failure],
     ) -> Result<(), StoreError> {
         self.outside()?;
         column::check(table, changes)?;
         check::advance(from, to, self.now().position)?;
-        let key = check::key(table)?;
-        let Some(filling) = self.fillings.get_mut(&generation) else {
-            return Err(StoreError::Overtaken);
-        };
-        if filling.generation.checkpoint != from {
+        let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
+        let (at, ahead) = (filling.generation.checkpoint, filling.generation.ahead);
+        if at != from || ahead.is_some_and(|ahead| ahead.position != to) {
             return Err(StoreError::Overtaken);
         }
-        for change in changes {
-            match change {
-                RowChange::Put(row) => {
-                    let normal = table.columns.iter().zip(row).map(|(column, value)| normal(column.kind, value));
-                    filling.rows.insert(column::keep_key(key, &row[0])?.into_owned(), normal.collect());
-                }
-                RowChange::Delete(value) => {
-                    filling.rows.remove(&column::keep_key(key, value)?.into_owned());
-                }
-            }
+        filling.write(table, changes)?;
+        filling.parked.extend(parked.iter().map(|failure| (failure.position, failure.clone())));
+        filling.generation.parked = filling.parked.len() as u64;
+        filling.generation.ahead = None;
+        if filling.generation.stopped.as_ref().is_some_and(|failure| failure.position <= to) {
+            filling.generation.stopped = None;
         }
         filling.generation.checkpoint = to;
         Ok(())
+    }
+
+    fn advance_part(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        before: Option<Ahead>,
+        to: Ahead,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.outside()?;
+        column::check(table, changes)?;
+        check::advance_part(from, before, to, self.now().position)?;
+        let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
+        check::unserved(&filling.generation)?;
+        if filling.generation.checkpoint != from || filling.generation.ahead != before {
+            return Err(StoreError::Overtaken);
+        }
+        filling.write(table, changes)?;
+        filling.generation.ahead = Some(to);
+        Ok(())
+    }
+
+    fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {
+        self.outside()?;
+        let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
+        filling.generation.stopped = Some(failure.clone());
+        Ok(())
+    }
+
+    fn parked(&mut self, generation: u64, after: Position, limit: usize) -> Result<Vec<Failure>, StoreError> {
+        let parked = &self.filling(generation)?.parked;
+        let after = parked.range((Bound::Excluded(after), Bound::Unbounded));
+        Ok(after.take(limit).map(|(_, failure)| failure.clone()).collect())
     }
 
     fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {

@@ -182,6 +182,44 @@ pub struct Generation {
     pub served: bool,
     /// When it was put in service; `None` while it is being built.
     pub since: Option<Time>,
+    /// Where some of its rows have seen more than its checkpoint says.
+    pub ahead: Option<Ahead>,
+    /// The event before which it stopped, where it did.
+    pub stopped: Option<Failure>,
+    /// How many events it went on past, which it could not apply.
+    pub parked: u64,
+}
+
+/// How far some of the rows of a generation have come that is being built: those whose keys have a [`mark`] up to this
+/// one have seen up to this position, the others up to the checkpoint. So rows can be written in small steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// The position.
+    pub position: Position,
+    /// The highest mark.
+    pub mark: u64,
+}
+
+/// An event that a read model could not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Of the event.
+    pub position: Position,
+    /// The key of the row it was to change, where it came that far.
+    pub key: Option<Value>,
+    /// What went wrong.
+    pub error: Box<str>,
+    /// Where in the rules, `file:line:column`.
+    pub place: Option<Box<str>>,
+}
+
+/// The place of a key in the order in which the rows of a generation are written: 63 bits of FNV-1a over its JSON text.
+/// Stores keep it: it stays as it is.
+pub fn mark(key: &str) -> u64 {
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash >> 1
 }
 
 /// A row: one value per column, in the table's order. Decimals are normalised.
@@ -362,7 +400,8 @@ pub trait Store {
     fn rows(&mut self, table: &Table, generation: u64, keys: &[Value]) -> Result<Vec<Option<Row>>, StoreError>;
 
     /// Writes row changes and moves the checkpoint `from` → `to`, together. [`StoreError::Overtaken`] where the
-    /// checkpoint is not `from` (any more) or the generation is gone; then nothing was written.
+    /// checkpoint is not `from` (any more) or the generation is gone; then nothing was written. Where some rows are ahead,
+    /// `to` must be where they are, and they are no longer ahead then.
     fn advance(
         &mut self,
         table: &Table,
@@ -370,7 +409,39 @@ pub trait Store {
         from: Position,
         to: Position,
         changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.advance_past(table, generation, from, to, changes, &[])
+    }
+
+    /// The same, and notes the events in between that were not applied.
+    fn advance_past(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+        parked: &[Failure],
     ) -> Result<(), StoreError>;
+
+    /// Writes some of the changes between the checkpoint `from` and `to.position`: those of keys with a [`mark`] after
+    /// `before` and up to `to.mark`. [`StoreError::Overtaken`] where the checkpoint is not `from`, or the rows are not
+    /// ahead as `before` says. Only while the generation is built.
+    fn advance_part(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        before: Option<Ahead>,
+        to: Ahead,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError>;
+
+    /// Notes the event before which a generation stopped, in place of an earlier note. It goes when the checkpoint moves.
+    fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError>;
+
+    /// At most `limit` events that a generation went on past, after a position, in order.
+    fn parked(&mut self, generation: u64, after: Position, limit: usize) -> Result<Vec<Failure>, StoreError>;
 
     /// Puts a generation in service and retires the one served before, in one step; readers see the one or the other.
     fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError>;

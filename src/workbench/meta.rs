@@ -72,3 +72,38 @@ pub(crate) fn of_event(event: &Recorded, with_position: bool) -> Meta {
     let position = with_position.then_some(event.position);
     meta(&event.stream, &event.kind, event.version, position, origin.as_ref(), event.time)
 }
+
+/// The same with nothing but what has these names.
+pub(crate) fn some_of_event(event: &Recorded, names: &[&str]) -> Meta {
+    let whole = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let text = |value: Option<&str>| value.map_or(Value::Null, |text| Value::Text(text.to_owned()));
+    let command = event.command.as_deref();
+    let mut others = None;
+    let mut members = Object::with_capacity(names.len());
+    for &name in names {
+        let value = match name {
+            "stream" => text(Some(event.stream.as_str())),
+            "aggregate" => text(Some(event.stream.aggregate())),
+            "id" => text(Some(event.stream.id())),
+            "type" => text(Some(&event.kind)),
+            "version" => whole(event.version.0),
+            "position" => whole(event.position.0),
+            "time" => Value::Text(event.time.to_string()),
+            "actor" => text(command.and_then(|command| command.actor.as_deref())),
+            "correlation" => text(command.and_then(|command| command.correlation.as_deref())),
+            "causation" => text(command.and_then(|command| command.causation.as_deref())),
+            other => {
+                let others = others.get_or_insert_with(|| {
+                    command.and_then(|command| command.meta.as_deref()).map(custom).unwrap_or_default()
+                });
+                match others.get(other) {
+                    Some(value) => value.clone(),
+                    // To read it is an error, as it is with everything.
+                    None => continue,
+                }
+            }
+        };
+        members.insert(name.to_owned(), value);
+    }
+    Meta::new(members)
+}

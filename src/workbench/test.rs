@@ -1,6 +1,6 @@
 //! Scenarios, run for real: a store in memory, the rules as they are, a fixed clock and fixed ids.
 
-use super::project::Wanted;
+use super::project::{Manner, Wanted};
 use super::send::{Now, Request, Sent};
 use super::{Error, Workbench, aggregate_of};
 use crate::diagnostic::{Diagnostic, Place};
@@ -199,7 +199,7 @@ impl Stage {
         };
         let mut found: Option<Object> = None;
         let workbench = &mut self.workbench;
-        let filled = workbench.project_catch_up(name, self.time, &mut |_| {}).and_then(|_| {
+        let filled = workbench.project_catch_up(name, Manner::default(), self.time, &mut |_| {}).and_then(|_| {
             let columns = workbench.project_columns(name)?;
             let wanted = Wanted { key: Some(&expected.key.text), limit: None };
             workbench.project_rows(name, &wanted, &mut |row| {

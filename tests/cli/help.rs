@@ -6,7 +6,7 @@ const VERBS: &[&str] = &[
     "init", "check", "test", "send", "replay", "events", "streams", "project", "sql", "verify", "backup", "export",
     "import",
 ];
-const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "show"];
+const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "parked", "retry", "show", "verify"];
 
 fn all_verbs() -> Vec<String> {
     let below = PROJECT_VERBS.iter().map(|verb| format!("project {verb}"));
@@ -55,6 +55,7 @@ fn every_example_runs() {
             let folder = if verb == "init" { Folder::empty() } else { Folder::opened() };
             if verb != "init" {
                 folder.esctl("send account/ada Deposit amount=10").done();
+                folder.esctl("project rebuild").done();
             }
             let outcome = folder.bash(&example);
             assert!(outcome.exit == 0, "$ {example}\n{outcome}");

@@ -60,7 +60,7 @@ fn a_rebuild_says_what_it_did() {
     folder
         .esctl("project rebuild -o json")
         .exits(0)
-        .prints(r#"{"name":"balances","events":3,"rows":1,"position":3,"resumed":false}"#);
+        .prints(r#"{"name":"balances","events":3,"rows":1,"position":3,"resumed":false,"parked":0}"#);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use esctl::event::{Hash, Head, Version};
+use esctl::store::{Ahead, Failure};
 use esctl::store::{EventPage, RowChange, StoredCommand, StreamInfo, Verified};
 use rusqlite::Connection;
 
@@ -137,15 +138,33 @@ impl Store for FailingStore {
     fn rows(&mut self, table: &Table, generation: u64, keys: &[Value]) -> Result<Vec<Option<Row>>, StoreError> {
         self.call(|s| s.rows(table, generation, keys))
     }
-    fn advance(
+    fn advance_past(
         &mut self,
         table: &Table,
         generation: u64,
         from: Position,
         to: Position,
         changes: &[RowChange],
+        parked: &[Failure],
     ) -> Result<(), StoreError> {
-        self.call(|s| s.advance(table, generation, from, to, changes))
+        self.call(|s| s.advance_past(table, generation, from, to, changes, parked))
+    }
+    fn advance_part(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        before: Option<Ahead>,
+        to: Ahead,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.call(|s| s.advance_part(table, generation, from, before, to, changes))
+    }
+    fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {
+        self.call(|s| s.stop(generation, failure))
+    }
+    fn parked(&mut self, generation: u64, after: Position, limit: usize) -> Result<Vec<Failure>, StoreError> {
+        self.call(|s| s.parked(generation, after, limit))
     }
     fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {
         self.call(|s| s.serve(table, generation, time))

@@ -1,20 +1,20 @@
 //! `project`: read models.
 
+mod parked;
+mod rebuild;
 mod show;
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure};
 use crate::render::talk::Ticker;
-use crate::render::{Format, Listing, Output, Render, proof, records, text};
+use crate::render::{Listing, Render, projections, proof, text};
 use esctl::store::sqlite::SqliteStore;
-use esctl::workbench::Workbench;
-use esctl::workbench::project::{Freshness, Progress, Rebuilt};
-use std::io;
+use esctl::workbench::Error;
+use esctl::workbench::project::{Freshness, Progress};
 
 const EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project show balances";
 const LIST_EXAMPLES: &str = "examples:\n  esctl project list\n  esctl project list -o json";
 const STATUS_EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project status -o csv";
-const REBUILD_EXAMPLES: &str = "examples:\n  esctl project rebuild\n  esctl project rebuild balances -o json";
 const VERIFY_EXAMPLES: &str = "examples:\n  esctl project verify\n  esctl project verify balances -o json";
 
 /// work with read models: tables that projections keep up to date from the events
@@ -34,8 +34,20 @@ enum ProjectVerb {
     #[command(after_help = STATUS_EXAMPLES)]
     Status,
     /// fill read models anew from the first event on; the old rows are served until the new ones are complete
-    #[command(after_help = REBUILD_EXAMPLES)]
-    Rebuild(RebuildArgs),
+    ///
+    /// The new rows are written beside the old ones and put in their place in one step. Killed, it goes on where it was
+    /// when it is run again; stopped by an event that cannot be applied, it says which and why (exit code 4), and goes on
+    /// there when it is run again.
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::RebuildArgs),
+    /// list the events that projections went on past because they could not be applied
+    #[command(after_help = parked::EXAMPLES)]
+    Parked(parked::ParkedArgs),
+    /// try parked events again, each in its place, by the rules of today: the read models are filled anew
+    ///
+    /// Those without parked events are left alone. Where events are still parked, the exit code is 1.
+    #[command(after_help = parked::RETRY_EXAMPLES)]
+    Retry(parked::RetryArgs),
     /// show the rows of a read model, brought up to date before, or as they were at a moment
     ///
     /// In the order of the key, unless `--order` says another. `--where` and `--order` leave the work to SQLite, within
@@ -52,13 +64,6 @@ enum ProjectVerb {
 }
 
 #[derive(Debug, clap::Args)]
-struct RebuildArgs {
-    /// which ones; all if none is named
-    #[arg(value_name = "NAME")]
-    names: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
 struct VerifyArgs {
     /// which ones; all that were ever filled if none is named
     #[arg(value_name = "NAME")]
@@ -70,7 +75,9 @@ pub fn run(args: ProjectArgs, context: &mut Context) -> Result<Exit, Failure> {
     match args.verb {
         ProjectVerb::List => list(context),
         ProjectVerb::Status => status(context),
-        ProjectVerb::Rebuild(args) => rebuild(args.names, context),
+        ProjectVerb::Rebuild(args) => return rebuild::run(&args, context),
+        ProjectVerb::Parked(args) => parked::run(&args, context),
+        ProjectVerb::Retry(args) => return parked::retry(&args, context),
         ProjectVerb::Show(args) => show::run(&args, context),
         ProjectVerb::Verify(args) => return verify(args.names, context),
     }?;
@@ -79,12 +86,12 @@ pub fn run(args: ProjectArgs, context: &mut Context) -> Result<Exit, Failure> {
 
 fn list(context: &mut Context) -> Result<(), Failure> {
     let projections = context.workbench(Purpose::Nothing)?.projections();
-    all(&projections, Listing::new(records::PROJECTIONS, &mut context.out))
+    all(&projections, Listing::new(projections::PROJECTIONS, &mut context.out))
 }
 
 fn status(context: &mut Context) -> Result<(), Failure> {
     let status = context.workbench(Purpose::Suppose)?.project_status()?;
-    all(&status, Listing::new(records::STATUS, &mut context.out))
+    all(&status, Listing::new(projections::STATUS, &mut context.out))
 }
 
 fn all(known: &[impl Render], mut listing: Listing<'_>) -> Result<(), Failure> {
@@ -92,34 +99,11 @@ fn all(known: &[impl Render], mut listing: Listing<'_>) -> Result<(), Failure> {
     listing.finish().map_err(Failure::output)
 }
 
-fn rebuild(names: Vec<String>, context: &mut Context) -> Result<(), Failure> {
-    let mut workbench = context.workbench(Purpose::Project)?;
-    let names = if names.is_empty() {
-        workbench.projections().into_iter().map(|projection| projection.name).collect()
-    } else {
-        names
-    };
-    // A name that is not there is said before the first of a long work is begun.
-    for name in &names {
-        workbench.project_columns(name)?;
-    }
-    let mut done = Vec::new();
-    let all = names.iter().try_for_each(|name| {
-        done.push(rebuild_one(name, &mut workbench, context)?);
-        Ok(())
-    });
-    context.say_notes(&workbench.domains);
-    // What was rebuilt before another one failed is said: it is done.
-    if all.is_ok() || !done.is_empty() {
-        tell(&done, &mut context.out)?;
-    }
-    all
-}
-
-fn rebuild_one(name: &str, workbench: &mut Workbench, context: &Context) -> Result<Rebuilt, Failure> {
-    let mut ticker = Ticker::before_data();
-    let rebuilt = workbench.project_rebuild(name, context.now, &mut |progress| tick(&mut ticker, name, progress))?;
-    Ok(rebuilt)
+/// What to do where an event cannot be applied.
+pub(super) fn stopped(error: Error) -> Failure {
+    let of_script = matches!(error, Error::Script(_));
+    let failure = Failure::from(error);
+    if of_script { failure.hint("`--park` goes on past it, and `esctl project parked` lists it then") } else { failure }
 }
 
 /// Says how far a read model has come.
@@ -128,14 +112,6 @@ pub(super) fn tick(ticker: &mut Ticker, name: &str, progress: Progress) {
         let (done, total) = (text::thousands(progress.done.0), text::thousands(progress.total.0));
         format!("{}: {done} of {total}", text::harmless(name))
     });
-}
-
-fn tell(done: &[Rebuilt], out: &mut Output) -> Result<(), Failure> {
-    if out.format == Format::Table {
-        let lines = done.iter().try_for_each(|rebuilt| out.line(&records::rebuilt(rebuilt)));
-        return lines.and_then(|()| io::Write::flush(out)).map_err(Failure::output);
-    }
-    all(done, Listing::new(records::REBUILT, out))
 }
 
 fn verify(names: Vec<String>, context: &mut Context) -> Result<Exit, Failure> {

@@ -1,6 +1,6 @@
 //! `project show`: the rows of a read model, all or some of them.
 
-use super::tick;
+use super::{stopped, tick};
 use crate::cli::asking;
 use crate::cli::context::{self, Context, Purpose};
 use crate::cli::failure::{Failure, ended};
@@ -16,7 +16,7 @@ use esctl::store::sqlite::choose::{Choice, Chosen, Order};
 use esctl::store::sqlite::query::QueryError;
 use esctl::workbench::Workbench;
 use esctl::workbench::project::show::Shown;
-use esctl::workbench::project::{ColumnInfo, Wanted};
+use esctl::workbench::project::{ColumnInfo, Manner, Wanted};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,9 @@ pub struct ShowArgs {
     /// the rows as they are in the store, with the columns that they have there: nothing is brought up to date or written
     #[arg(long, conflicts_with = "at")]
     stale: bool,
+    /// go on past events that cannot be applied; `project parked` lists them
+    #[arg(long, conflicts_with = "stale")]
+    park: bool,
     /// how many seconds `--where` and `--order` may take
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=context::MAX_TIMEOUT))]
     max_seconds: u64,
@@ -75,19 +78,20 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
     let picked = Picked::new(args, &workbench.project_columns(&args.name)?)?;
     let mut ticker = Ticker::before_data();
     let mut progress = |progress| tick(&mut ticker, &args.name, progress);
+    let manner = Manner { park: args.park, ..Manner::default() };
     if let Some(at) = args.at {
         let mut aside = SqliteStore::scratch()?;
-        let computed = workbench.project_past(&args.name, at, &mut aside, &mut progress);
+        let computed = workbench.project_past(&args.name, at, manner, &mut aside, &mut progress);
         drop(ticker);
         context.say_notes(&workbench.domains);
-        let shown = workbench.project_shown(&args.name, computed?)?;
+        let shown = workbench.project_shown(&args.name, computed.map_err(stopped)?)?;
         drop(workbench);
         return list(args, &shown, &picked, Rows::Alone(Box::new(aside)), context);
     }
-    let caught_up = workbench.project_catch_up(&args.name, context.now, &mut progress);
+    let caught_up = workbench.project_catch_up(&args.name, manner, context.now, &mut progress);
     drop(ticker);
     context.say_notes(&workbench.domains);
-    caught_up?;
+    caught_up.map_err(stopped)?;
     let shown = workbench.project_served(&args.name)?;
     list(args, &shown, &picked, Rows::Kept(workbench), context)
 }

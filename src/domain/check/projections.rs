@@ -140,6 +140,7 @@ impl Checker<'_> {
             }
             None => whole = false,
         }
+        let rows = Projection::row_rules(&columns, &initial);
         let mut handlers = HashMap::new();
         for (_, (aggregate, event), fields, text) in events {
             let purpose = Purpose {
@@ -155,7 +156,8 @@ impl Checker<'_> {
             let script = self.script(host, library, text, &purpose);
             match (script, keys.get(&(aggregate.clone(), event.clone()))) {
                 (Some(script), Some(key)) => {
-                    handlers.insert((aggregate.into(), event.into()), Handler { key: key.clone(), script });
+                    let touched = rows.touched(&script);
+                    handlers.insert((aggregate.into(), event.into()), Handler { key: key.clone(), script, touched });
                 }
                 _ => whole = false,
             }
@@ -171,7 +173,7 @@ impl Checker<'_> {
             description: definition.description,
             file,
             columns,
-            initial,
+            rows,
             indexes,
             handlers,
             digest,

@@ -7,6 +7,7 @@ mod answer;
 mod append;
 mod backup;
 pub mod choose;
+mod failures;
 mod fault;
 mod guard;
 pub mod log;
@@ -27,8 +28,8 @@ mod verify;
 mod words;
 
 use super::{
-    Appended, Decision, EventFilter, EventPage, Generation, Row, RowChange, RowFilter, Store, StoreError,
-    StoredCommand, StreamInfo, Table, Verified, check,
+    Ahead, Appended, Decision, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter, Store,
+    StoreError, StoredCommand, StreamInfo, Table, Verified, check,
 };
 use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -489,15 +490,36 @@ impl Store for SqliteStore {
         self.call(|connection, _| rows::rows(connection, table, generation, keys))
     }
 
-    fn advance(
+    fn advance_past(
         &mut self,
         table: &Table,
         generation: u64,
         from: Position,
         to: Position,
         changes: &[RowChange],
+        parked: &[Failure],
     ) -> Result<(), StoreError> {
-        self.call_alone(|writer| rows::advance(writer, table, generation, from, to, changes))
+        self.call_alone(|writer| rows::advance(writer, table, generation, (from, to), changes, parked))
+    }
+
+    fn advance_part(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        before: Option<Ahead>,
+        to: Ahead,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.call_alone(|writer| rows::advance_part(writer, table, generation, from, before, to, changes))
+    }
+
+    fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {
+        self.call_alone(|writer| projections::stop(writer, generation, failure))
+    }
+
+    fn parked(&mut self, generation: u64, after: Position, limit: usize) -> Result<Vec<Failure>, StoreError> {
+        self.call(|connection, _| projections::parked(connection, generation, after, limit))
     }
 
     fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError> {

@@ -6,9 +6,9 @@
 //! that a large table does not keep the write turn for long. What a killed process leaves retired, the next one clears.
 
 use super::fault::Fault;
-use super::{Writer, read, sql, unsql};
+use super::{Writer, failures, read, schema, sql, together, unsql};
 use crate::event::{Position, Time};
-use crate::store::{Column, ColumnKind, Generation, StoreError, Table, check};
+use crate::store::{Ahead, Column, ColumnKind, Failure, Generation, StoreError, Table, check};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// Rows removed in one transaction when a retired generation is emptied.
@@ -40,26 +40,54 @@ fn generation(row: &Row<'_>) -> Result<Generation, Fault> {
         checkpoint: Position(unsql(row.get(3)?)?),
         served: row.get_ref(4)?.as_str().is_ok_and(|state| state == "served"),
         since: since.map(read::time).transpose()?,
+        ahead: None,
+        stopped: None,
+        parked: 0,
     })
+}
+
+/// What is known of a generation beside its own row. Stores of earlier formats, which are read as they are, have none.
+fn whole(connection: &Connection, mut generation: Generation) -> Result<Generation, Fault> {
+    if schema::knows_failures(connection)? {
+        generation.ahead = ahead(connection, generation.number)?;
+        generation.stopped = failures::stopped(connection, generation.number)?;
+        generation.parked = failures::count(connection, generation.number)?;
+    }
+    Ok(generation)
+}
+
+/// Where some of its rows have seen more than its checkpoint says.
+pub(super) fn ahead(connection: &Connection, number: u64) -> Result<Option<Ahead>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT position, mark FROM es_ahead WHERE generation = ?1")?;
+    let mut rows = statement.query([sql(number)])?;
+    match rows.next()? {
+        Some(row) => Ok(Some(Ahead { position: Position(unsql(row.get(0)?)?), mark: unsql(row.get(1)?)? })),
+        None => Ok(None),
+    }
 }
 
 /// All that are not retired.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Generation>, Fault> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {FIELDS} FROM es_generations WHERE state <> 'retired' ORDER BY projection, number"
-    ))?;
-    statement.query_and_then([], generation)?.collect()
+    together(connection, |connection| {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {FIELDS} FROM es_generations WHERE state <> 'retired' ORDER BY projection, number"
+        ))?;
+        let all: Vec<Generation> = statement.query_and_then([], generation)?.collect::<Result<_, Fault>>()?;
+        all.into_iter().map(|generation| whole(connection, generation)).collect()
+    })
 }
 
 /// The one of a projection in that state.
 pub(super) fn in_state(connection: &Connection, projection: &str, state: &str) -> Result<Option<Generation>, Fault> {
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {FIELDS} FROM es_generations WHERE projection = ?1 AND state = ?2"))?;
-    let mut rows = statement.query([projection, state])?;
-    rows.next()?.map(generation).transpose()
+    together(connection, |connection| {
+        let mut statement = connection
+            .prepare_cached(&format!("SELECT {FIELDS} FROM es_generations WHERE projection = ?1 AND state = ?2"))?;
+        let mut rows = statement.query([projection, state])?;
+        rows.next()?.map(|row| generation(row).and_then(|generation| whole(connection, generation))).transpose()
+    })
 }
 
-/// The one with that number; [`StoreError::Overtaken`] where it is gone.
+/// The one with that number, without what is known of it beside its own row; [`StoreError::Overtaken`] where it is gone.
 pub(super) fn by_number(connection: &Connection, number: u64) -> Result<Generation, Fault> {
     let mut statement = connection
         .prepare_cached(&format!("SELECT {FIELDS} FROM es_generations WHERE number = ?1 AND state <> 'retired'"))?;
@@ -158,6 +186,31 @@ pub(super) fn serve(writer: &Writer<'_>, table: &Table, number: u64, time: Time)
     clear(writer)
 }
 
+/// Notes where a generation stopped.
+pub(super) fn stop(writer: &Writer<'_>, number: u64, failure: &Failure) -> Result<(), Fault> {
+    let turn = writer.begin()?;
+    by_number(&turn, number)?;
+    failures::stop(&turn, number, failure)?;
+    turn.commit()
+}
+
+/// What it went on past.
+pub(super) fn parked(
+    connection: &Connection,
+    number: u64,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<Failure>, Fault> {
+    together(connection, |connection| {
+        by_number(connection, number)?;
+        if schema::knows_failures(connection)? {
+            failures::parked(connection, number, after, limit)
+        } else {
+            Ok(Vec::new())
+        }
+    })
+}
+
 /// Whether there was one to retire.
 fn retire(connection: &Connection, projection: &str, state: &str) -> Result<bool, Fault> {
     let mut statement = connection
@@ -204,8 +257,9 @@ fn clear_some(writer: &Writer<'_>) -> Result<bool, Fault> {
         &format!("DELETE FROM {name} WHERE {key} IN (SELECT {key} FROM {name} ORDER BY {key} LIMIT ?1)"),
         [CLEARED_AT_ONCE],
     )?;
-    if removed == 0 {
+    if removed == 0 && failures::clear(&turn, number, CLEARED_AT_ONCE)? {
         turn.execute_batch(&format!("DROP TABLE {name}"))?;
+        turn.prepare_cached("DELETE FROM es_ahead WHERE generation = ?1")?.execute([number])?;
         turn.prepare_cached("DELETE FROM es_generations WHERE number = ?1")?.execute([number])?;
     }
     turn.commit()?;

@@ -1,12 +1,12 @@
 //! The rows of a generation: reading them, and writing their changes together with the checkpoint.
 
 use super::fault::Fault;
-use super::projections::{by_number, column_list, quoted, table_name};
-use super::{Writer, read, sql, together, unsql};
+use super::projections::{ahead, by_number, column_list, quoted, table_name};
+use super::{Writer, failures, read, sql, together, unsql};
 use crate::event::Position;
 use crate::json::{self, Value};
 use crate::store::column::{self, Kept};
-use crate::store::{Column, ColumnKind, Row, RowChange, RowFilter, StoreError, Table, check};
+use crate::store::{Ahead, Column, ColumnKind, Failure, Row, RowChange, RowFilter, StoreError, Table, check};
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{Connection, ToSql};
 use rust_decimal::Decimal;
@@ -88,50 +88,86 @@ pub(super) fn count(connection: &Connection, generation: u64) -> Result<u64, Fau
     })
 }
 
-/// Writes row changes and the checkpoint.
+/// Writes row changes and the checkpoint, and what was not applied on the way.
 pub(super) fn advance(
     writer: &Writer<'_>,
     table: &Table,
     generation: u64,
-    from: Position,
-    to: Position,
+    (from, to): (Position, Position),
     changes: &[RowChange],
+    parked: &[Failure],
 ) -> Result<(), Fault> {
-    let key = check::key(table)?;
     column::check(table, changes)?;
     let turn = writer.begin()?;
-    // What is computed aside is computed from the events of another store.
-    let end = if writer.turnstile.is_open() { to } else { read::head(&turn)?.position };
-    check::advance(from, to, end)?;
+    check::advance(from, to, end(writer, &turn, to)?)?;
     if by_number(&turn, generation)?.checkpoint != from {
         return Err(StoreError::Overtaken.into());
     }
-    {
-        let rows = table_name(&table.name, generation);
-        let places: Vec<_> = (1..=table.columns.len()).map(|n| format!("?{n}")).collect();
-        let mut put = turn.prepare_cached(&format!(
-            "INSERT OR REPLACE INTO {rows} ({}) VALUES ({})",
-            column_list(table),
-            places.join(", ")
-        ))?;
-        let mut delete = turn.prepare_cached(&format!("DELETE FROM {rows} WHERE {} = ?1", quoted(&key.name)))?;
-        for change in changes {
-            match change {
-                RowChange::Put(row) => {
-                    for (place, (column, value)) in table.columns.iter().zip(row).enumerate() {
-                        put.raw_bind_parameter(place + 1, column::keep(column, value)?)?;
-                    }
-                    put.raw_execute()?;
-                }
-                RowChange::Delete(value) => {
-                    delete.execute([column::keep_key(key, value)?])?;
-                }
-            }
+    if let Some(ahead) = ahead(&turn, generation)? {
+        if ahead.position != to {
+            return Err(StoreError::Overtaken.into());
         }
+        turn.prepare_cached("DELETE FROM es_ahead WHERE generation = ?1")?.execute([sql(generation)])?;
     }
+    write(&turn, table, generation, changes)?;
+    failures::forget(&turn, generation, to)?;
+    failures::park(&turn, generation, parked)?;
     turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
         .execute([sql(generation), sql(to.0)])?;
     turn.commit()
+}
+
+/// Writes some of the row changes up to a position.
+pub(super) fn advance_part(
+    writer: &Writer<'_>,
+    table: &Table,
+    generation: u64,
+    from: Position,
+    before: Option<Ahead>,
+    to: Ahead,
+    changes: &[RowChange],
+) -> Result<(), Fault> {
+    column::check(table, changes)?;
+    let turn = writer.begin()?;
+    check::advance_part(from, before, to, end(writer, &turn, to.position)?)?;
+    let found = by_number(&turn, generation)?;
+    check::unserved(&found)?;
+    if found.checkpoint != from || ahead(&turn, generation)? != before {
+        return Err(StoreError::Overtaken.into());
+    }
+    write(&turn, table, generation, changes)?;
+    turn.prepare_cached("INSERT OR REPLACE INTO es_ahead (generation, position, mark) VALUES (?1, ?2, ?3)")?
+        .execute([sql(generation), sql(to.position.0), sql(to.mark)])?;
+    turn.commit()
+}
+
+/// How far a checkpoint may go.
+fn end(writer: &Writer<'_>, turn: &Connection, to: Position) -> Result<Position, Fault> {
+    // What is computed aside is computed from the events of another store.
+    if writer.turnstile.is_open() { Ok(to) } else { Ok(read::head(turn)?.position) }
+}
+
+fn write(turn: &Connection, table: &Table, generation: u64, changes: &[RowChange]) -> Result<(), Fault> {
+    let key = check::key(table)?;
+    let rows = table_name(&table.name, generation);
+    let places: Vec<_> = (1..=table.columns.len()).map(|n| format!("?{n}")).collect();
+    let put = format!("INSERT OR REPLACE INTO {rows} ({}) VALUES ({})", column_list(table), places.join(", "));
+    let mut put = turn.prepare_cached(&put)?;
+    let mut delete = turn.prepare_cached(&format!("DELETE FROM {rows} WHERE {} = ?1", quoted(&key.name)))?;
+    for change in changes {
+        match change {
+            RowChange::Put(row) => {
+                for (place, (column, value)) in table.columns.iter().zip(row).enumerate() {
+                    put.raw_bind_parameter(place + 1, column::keep(column, value)?)?;
+                }
+                put.raw_execute()?;
+            }
+            RowChange::Delete(value) => {
+                delete.execute([column::keep_key(key, value)?])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn shown(table: &Table, row: &rusqlite::Row<'_>) -> Result<Row, Fault> {

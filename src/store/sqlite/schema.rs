@@ -9,19 +9,28 @@ use std::path::Path;
 pub(super) const APPLICATION: i32 = 0x6573_6374;
 /// The format of the tables, kept in `user_version`. Each store says which formats a program must know at least to read
 /// it and to write to it, so that an older program can tell.
-pub(super) const FORMAT: i32 = 2;
+pub(super) const FORMAT: i32 = 3;
 
 /// The oldest formats that a program must know to read a store of today's, and to write to it.
 const READER: &str = "2";
-const WRITER: &str = "2";
+const WRITER: &str = "3";
 
 /// Each store keeps these texts, and `verify` compares them: to change one, a comment in it too, is to change the format.
-pub(super) const TABLES: &str = include_str!("schema.sql");
+pub(super) const TABLES: &str = concat!(include_str!("schema.sql"), "\n", include_str!("schema-3.sql"));
 
 /// What brings a store of each format, from 1 on, to the next.
 const STEPS: [&str; FORMAT as usize - 1] = [
     // Format 1 did not say who may read and write it.
     "INSERT INTO es_store (key, value) VALUES ('reader', '2'), ('writer', '2')",
+    // Format 2 knew of no events that a read model could not apply. Who does not know of `es_ahead` must not go on with
+    // what is being built.
+    concat!(
+        "DROP TRIGGER es_store_update;\n",
+        "UPDATE es_store SET value = '3' WHERE key = 'writer';\n",
+        "CREATE TRIGGER es_store_update BEFORE UPDATE ON es_store\n",
+        "BEGIN SELECT RAISE(ABORT, 'what a store is never changes'); END;\n",
+        include_str!("schema-3.sql"),
+    ),
 ];
 
 /// What a file that SQLite could open turned out to be.
@@ -67,6 +76,12 @@ pub(super) fn look(connection: &Connection, path: &Path) -> Result<Found, Fault>
 fn demand(connection: &Connection, what: &str) -> Option<i32> {
     let said = connection.query_row("SELECT value FROM es_store WHERE key = ?1", [what], |row| row.get::<_, String>(0));
     said.ok()?.parse().ok().filter(|format| *format > 0)
+}
+
+/// Whether it has the tables that came with format 3.
+pub(super) fn knows_failures(connection: &Connection) -> Result<bool, Fault> {
+    let format: i32 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    Ok(format >= 3)
 }
 
 /// Makes the whole store in one transaction, unless another process did so meanwhile. Only within the write turn.

@@ -1,24 +1,37 @@
 //! Filling a read model: events page by page, their rows in memory, rows and checkpoint together.
+//!
+//! What is filled for nobody to see yet goes in long strides: many events, then their rows in small steps, so that
+//! others who write never wait long ([`Ahead`] says which rows have come how far, should it end in between). What is
+//! served goes in short ones, each of which is one step.
 
 use super::Progress;
-use crate::domain::{Aggregate, Domains, Handler, Projection};
+use super::crew::Crew;
+use super::rows::{Failed, Fetch, Routes, Rows, Share, Stop};
+use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded};
-use crate::json::{Object, Value};
-use crate::script::Fault;
-use crate::script::fold::Payload;
-use crate::script::project::{Handled, Projected};
-use crate::store::{EventFilter, Generation, Row, RowChange, Store, StoreError, Table};
-use crate::workbench::{Error, meta};
-use std::collections::HashMap;
+use crate::json::Value;
+use crate::script::facts::Facts;
+use crate::store::{Ahead, EventFilter, Failure, Generation, Row, RowChange, Store, StoreError, Table};
+use crate::workbench::Error;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
 
-/// How many events are applied between two commits of a rebuild.
-const STRIDE: usize = 10_000;
-/// The most rows that are held between two pages.
-const MAX_ROWS: usize = 100_000;
-/// What a thread may hold before it drops the rows it keeps, in bytes.
-const MAX_HELD: isize = 48 * 1024 * 1024;
+/// How many events are read at a time.
+const PAGE: usize = 8_192;
+/// How many events lie between two checkpoints of what is served.
+const SHORT: u64 = 4_096;
+/// The fewest events between two checkpoints of what is built.
+const LONG: u64 = 65_536;
+/// As many events for each row that was changed: then writing rows takes less time than computing them.
+const EVENTS_FOR_A_ROW: u64 = 8;
+/// How many rows are written in one step: some milliseconds.
+const ROWS_AT_ONCE: usize = 2_000;
+/// From so many positions on several threads are worth their beginning.
+const MANY: u64 = 50_000;
 
 /// How far one run over the log came.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) events: u64,
     pub(super) position: Position,
@@ -41,6 +54,15 @@ impl Places<'_> {
     }
 }
 
+/// How a read model is to be filled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// How many threads work on it; `None`: as many as there are cores, where there is much to do.
+    pub jobs: Option<NonZeroUsize>,
+    /// Go on past events that cannot be applied, and note them.
+    pub park: bool,
+}
+
 /// A read model and where it is filled.
 pub(super) struct Filling<'p> {
     pub(super) projection: &'p Projection,
@@ -48,230 +70,250 @@ pub(super) struct Filling<'p> {
     pub(super) generation: &'p Generation,
     /// The last position to apply, if not that of the store.
     pub(super) until: Option<Position>,
+    pub(super) manner: Manner,
+}
+
+/// Changes of rows with the marks of their keys, by which they are sorted.
+pub(super) type Changes = Vec<(u64, RowChange)>;
+
+/// Who applies events to rows: this thread or several.
+pub(super) trait Hands {
+    /// Applies events, or begins to.
+    fn apply(&mut self, events: Vec<Recorded>, fetch: &mut Fetch<'_>) -> Result<(), Stop>;
+    /// All that was begun is done. Gives what has changed since this was asked last, by mark, and what was parked.
+    fn finish(&mut self, fetch: &mut Fetch<'_>) -> Result<(Changes, Vec<Failure>), Stop>;
+    /// Whether they hold as much as they may.
+    fn is_full(&self) -> bool;
+    /// The changes were written; who is full lets go of all rows.
+    fn written(&mut self, changes: Changes);
+}
+
+impl Hands for Rows<'_> {
+    fn apply(&mut self, events: Vec<Recorded>, fetch: &mut Fetch<'_>) -> Result<(), Stop> {
+        Rows::apply(self, &events, None, fetch)
+    }
+
+    fn finish(&mut self, _: &mut Fetch<'_>) -> Result<(Changes, Vec<Failure>), Stop> {
+        Ok(self.take_changes())
+    }
+
+    fn is_full(&self) -> bool {
+        Rows::is_full(self)
+    }
+
+    fn written(&mut self, changes: Changes) {
+        drop(changes);
+        if Rows::is_full(self) {
+            self.clear();
+        }
+    }
 }
 
 impl Filling<'_> {
-    /// Applies what the generation has not seen, page by page, rows and checkpoint together.
+    /// Applies what the generation has not seen.
     pub(super) fn run(
         &self,
         domains: &Domains,
         places: &mut Places<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Run, Error> {
-        let kinds = self.projection.handlers.keys().cloned().collect();
-        let filter = EventFilter { kinds: Some(kinds), ..EventFilter::default() };
-        let commands = reads_commands(self.projection);
-        let mut rows = Rows::new(self.projection, self.table, self.generation.number);
         let mut run = Run { events: 0, position: self.generation.checkpoint };
-        loop {
-            let mut page = places.log.read_all(run.position, STRIDE, commands, &filter)?;
-            if let Some(until) = self.until
-                && page.scanned >= until
-            {
-                page.events.retain(|event| event.position <= until);
-                (page.scanned, page.done) = (until, true);
-            }
-            let applied = rows.apply_page(domains, places.rows(), &page.events);
-            let to = match &applied {
-                Ok(()) => page.scanned,
-                // It stops before the event it cannot apply; what came before it stays applied.
-                Err((before, _)) => Position(before.0 - 1),
+        let end = places.log.head()?.position;
+        let end = self.until.map_or(end, |until| until.min(end));
+        let mut stride = Stride { end, ahead: self.generation.ahead, progress, run: &mut run };
+        // Where an event could not be applied, this thread goes on alone up to here, with care.
+        let mut alone: Option<Position> = None;
+        let jobs = self.jobs(end);
+        while stride.run.position < end {
+            let from = stride.run.position;
+            let several = jobs > 1 && alone.is_none_or(|until| from >= until);
+            let outcome = if several {
+                self.with_crew(domains, jobs, &mut stride, places)
+            } else {
+                let careful = alone.filter(|until| *until > from);
+                let park = careful.is_some();
+                let routes = Routes::new(domains, self.projection);
+                let mut rows = Rows::new(routes, stride.share(), stride.is_first(), park);
+                self.stride(&mut rows, careful.unwrap_or(end), &mut stride, places, park)
             };
-            let changes = rows.take_changes();
-            if to > run.position {
-                places.rows().advance(self.table, self.generation.number, run.position, to, &changes)?;
-                run.position = to;
+            let failed = match outcome {
+                Ok(()) => continue,
+                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::Failed(failed)) => failed,
+            };
+            // What is in memory has seen that event in part: it is begun again where it was last written.
+            if stride.ahead.is_some() {
+                // Those who came before got past it: what they left cannot be relied on.
+                places.rows().abandon(&self.projection.name)?;
+                return Err(StoreError::Overtaken.into());
             }
-            applied.map_err(|(_, error)| error)?;
-            run.events += page.events.len() as u64;
-            progress(Progress { done: run.position, total: run.position.max(page.scanned) });
-            if page.done {
-                return Ok(run);
+            if !self.manner.park {
+                return Err(self.stop_before(failed, domains, &mut stride, places));
             }
+            // Where one is, there are often more.
+            alone = Some(Position(failed.position.0 + LONG).min(end));
+        }
+        Ok(run)
+    }
+
+    /// How many threads are to work on it.
+    fn jobs(&self, end: Position) -> usize {
+        // Notes of scripts are to come in the order of the events.
+        let mut scripts = self.projection.handlers.values().flat_map(|handler| [&*handler.key, &handler.script]);
+        let speaks = |facts: &Facts| ["print", "debug"].iter().any(|name| facts.calls_of(name).next().is_some());
+        if scripts.any(|script| speaks(script.facts()) || speaks(script.library().facts())) {
+            return 1;
+        }
+        match self.manner.jobs {
+            Some(jobs) => jobs.get(),
+            None if end.0 - self.generation.checkpoint.0 < MANY => 1,
+            None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
     }
-}
 
-/// Rows in memory: those that the events of a page touch, and those of earlier pages while there is room.
-struct Rows<'p> {
-    projection: &'p Projection,
-    table: &'p Table,
-    generation: u64,
-    /// By the text of the key; `None`: there is no such row.
-    held: HashMap<String, Held>,
-    /// Keys changed since the last commit, in the order of their first change.
-    changed: Vec<String>,
-}
-
-struct Held {
-    key: Value,
-    row: Option<Row>,
-    changed: bool,
-}
-
-impl<'p> Rows<'p> {
-    fn new(projection: &'p Projection, table: &'p Table, generation: u64) -> Self {
-        Self { projection, table, generation, held: HashMap::new(), changed: Vec::new() }
-    }
-
-    /// Applies events in order; an error comes with the position of its event.
-    fn apply_page(
-        &mut self,
+    fn with_crew(
+        &self,
         domains: &Domains,
-        store: &mut dyn Store,
-        events: &[Recorded],
-    ) -> Result<(), (Position, Error)> {
-        let mut todo = Vec::with_capacity(events.len());
-        let mut failed = None;
-        for event in events {
-            match self.prepare(domains, event) {
-                Ok(prepared) => todo.push(prepared),
-                Err(error) => {
-                    failed = Some((event.position, error));
-                    break;
-                }
-            }
-        }
-        if let (Err(error), Some(first)) = (self.fetch(store, &todo), events.first()) {
-            return Err((first.position, error.into()));
-        }
-        for (event, prepared) in events.iter().zip(todo) {
-            self.apply(domains, event, &prepared).map_err(|error| (event.position, error))?;
-        }
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// The keys of an event and its values, ready for the handler.
-    fn prepare(&self, domains: &Domains, event: &Recorded) -> Result<Prepared<'p>, Error> {
-        let place = (Box::from(event.stream.aggregate()), Box::from(&*event.kind));
-        let Some(handler) = self.projection.handlers.get(&place) else {
-            return Ok(Prepared { handler: None, keys: Vec::new() });
-        };
-        let aggregate = domains.aggregate(event.stream.aggregate());
-        let Some(kind) = aggregate.and_then(|aggregate: &Aggregate| aggregate.events.get(&*event.kind)) else {
-            return Ok(Prepared { handler: None, keys: Vec::new() });
-        };
-        let payload = Payload::read(&event.data, &kind.shape).map_err(|problem| {
-            StoreError::Damaged(format!("the payload of event @{} cannot be read: {problem}", event.position))
-        })?;
-        let projected = Projected::new(payload, &handler.key, &handler.script, || meta::of_event(event, true));
-        let keys = domains.host.keys(&handler.key, &projected).map_err(|fault| self.situation(fault, event))?;
-        let mut typed = Vec::with_capacity(keys.len());
-        for key in keys {
-            let fits = self.projection.columns.iter().next().map(|column| column.kind.accept(key.clone()));
-            match fits {
-                Some(Ok(key)) => typed.push((key.to_string(), key)),
-                Some(Err(problems)) => {
-                    let why = problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ");
-                    let text = handler.key.text();
-                    let message =
-                        format!("the key {key} does not fit the column `{}`: {why}", self.projection.key_column());
-                    return Err(self.situation(Fault::new(message, text.whole()), event).into());
-                }
-                None => {}
-            }
-        }
-        typed.dedup_by(|a, b| a.0 == b.0);
-        Ok(Prepared { handler: Some((handler, projected)), keys: typed })
-    }
-
-    /// Reads the rows that are not held, all at once.
-    fn fetch(&mut self, store: &mut dyn Store, todo: &[Prepared<'_>]) -> Result<(), StoreError> {
-        if self.held.len() > MAX_ROWS || crate::script::memory::held() > MAX_HELD {
-            self.held.clear();
-        }
-        let mut wanted: Vec<(String, Value)> = Vec::new();
-        for (text, key) in todo.iter().flat_map(|prepared| &prepared.keys) {
-            if !self.held.contains_key(text) {
-                self.held.insert(text.clone(), Held { key: key.clone(), row: None, changed: false });
-                wanted.push((text.clone(), key.clone()));
-            }
-        }
-        let keys: Vec<Value> = wanted.iter().map(|(_, key)| key.clone()).collect();
-        let rows = store.rows(self.table, self.generation, &keys)?;
-        for ((text, _), row) in wanted.into_iter().zip(rows) {
-            if let Some(held) = self.held.get_mut(&text) {
-                held.row = row;
-            }
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, domains: &Domains, event: &Recorded, prepared: &Prepared<'_>) -> Result<(), Error> {
-        let Some((handler, projected)) = &prepared.handler else { return Ok(()) };
-        for (text, key) in &prepared.keys {
-            let Some(held) = self.held.get_mut(text) else { continue };
-            let exists = held.row.is_some();
-            let row = match held.row.take() {
-                Some(values) => self.projection.columns.iter().map(|c| c.name.clone()).zip(values).collect(),
-                None => new_row(self.projection, key),
-            };
-            let outcome = domains.host.handle(&handler.script, projected, key, row, exists);
-            let situation = |fault: Fault| {
-                fault.while_doing(|| {
-                    format!(
-                        "while projecting `{}` of `{}` (@{}) into row {key} of `{}`",
-                        event.kind, event.stream, event.position, self.projection.name
-                    )
-                })
-            };
-            let after = match outcome.map_err(situation)? {
-                Handled::Deleted => None,
-                Handled::Row(row) => Some(self.projection.settle(key, row).map_err(|problems| {
-                    let text = handler.script.text();
-                    situation(Fault::new(problems.join("; "), text.whole()))
-                })?),
-            };
-            if !held.changed {
-                held.changed = true;
-                self.changed.push(text.clone());
-            }
-            held.row = after;
-        }
-        Ok(())
-    }
-
-    fn situation(&self, fault: Fault, event: &Recorded) -> Fault {
-        fault.while_doing(|| {
-            format!(
-                "while projecting `{}` of `{}` (@{}) into `{}`",
-                event.kind, event.stream, event.position, self.projection.name
-            )
+        jobs: usize,
+        stride: &mut Stride<'_>,
+        places: &mut Places<'_>,
+    ) -> Result<(), Stop> {
+        let sources: Vec<_> = domains.files().iter().map(|file| Arc::clone(&file.source)).collect();
+        let (share, complete) = (stride.share(), stride.is_first());
+        thread::scope(|scope| {
+            let mut crew = Crew::hire(scope, &sources, &self.projection.name, jobs, &share, complete)?;
+            self.stride(&mut crew, stride.end, stride, places, false)
         })
     }
 
-    fn take_changes(&mut self) -> Vec<RowChange> {
-        let keys = std::mem::take(&mut self.changed);
-        let mut changes = Vec::with_capacity(keys.len());
-        for text in keys {
-            if let Some(held) = self.held.get_mut(&text) {
-                held.changed = false;
-                changes.push(match &held.row {
-                    Some(row) => RowChange::Put(row.clone()),
-                    None => RowChange::Delete(held.key.clone()),
-                });
+    /// Applies events up to one, in strides.
+    fn stride(
+        &self,
+        hands: &mut dyn Hands,
+        until: Position,
+        stride: &mut Stride<'_>,
+        places: &mut Places<'_>,
+        careful: bool,
+    ) -> Result<(), Stop> {
+        let kinds = self.projection.handlers.keys().cloned().collect();
+        let filter = EventFilter { kinds: Some(kinds), ..EventFilter::default() };
+        let commands = self.projection.reads_commands();
+        // What may not be written in parts is kept short.
+        let short = self.generation.served || careful;
+        let mut length = if short { SHORT } else { LONG };
+        while stride.run.position < until {
+            let from = stride.run.position;
+            let until = stride.ahead.map_or(until, |ahead| ahead.position);
+            let (mut to, mut events) = (from, 0);
+            while to < until {
+                let limit = usize::try_from(length - events).unwrap_or(PAGE).clamp(1, PAGE);
+                let mut page = places.log.read_all(to, limit, commands, &filter)?;
+                if page.scanned >= until {
+                    page.events.retain(|event| event.position <= until);
+                    page.scanned = until;
+                }
+                events += page.events.len() as u64;
+                to = page.scanned;
+                hands.apply(page.events, &mut |keys, each| self.fetch(places, &keys, each))?;
+                (stride.progress)(Progress { done: to, total: stride.end });
+                // Where some rows are ahead, the others have to get there at once.
+                if stride.ahead.is_none() && (events >= length || hands.is_full()) {
+                    break;
+                }
+            }
+            let (changes, parked) = hands.finish(&mut |keys, each| self.fetch(places, &keys, each))?;
+            if !short {
+                length = LONG.max(changes.len() as u64 * EVENTS_FOR_A_ROW);
+            }
+            let changes = self.write((from, to), stride.ahead, changes, &parked, places)?;
+            hands.written(changes);
+            (stride.run.position, stride.ahead) = (to, None);
+            stride.run.events += events;
+        }
+        Ok(())
+    }
+
+    /// Reads rows where they are.
+    fn fetch(
+        &self,
+        places: &mut Places<'_>,
+        keys: &[Value],
+        each: &mut dyn FnMut(usize, Option<&Row>),
+    ) -> Result<(), StoreError> {
+        let rows = places.rows().rows(self.table, self.generation.number, keys)?;
+        rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
+        Ok(())
+    }
+
+    /// Writes the changes of a stride. Gives them back.
+    fn write(
+        &self,
+        (from, to): (Position, Position),
+        mut ahead: Option<Ahead>,
+        changes: Changes,
+        parked: &[Failure],
+        places: &mut Places<'_>,
+    ) -> Result<Changes, StoreError> {
+        let (table, number) = (self.table, self.generation.number);
+        let parts = !self.generation.served && parked.is_empty() && places.aside.is_none();
+        let marks: Vec<u64> = changes.iter().map(|(mark, _)| *mark).collect();
+        let changes: Vec<RowChange> = changes.into_iter().map(|(_, change)| change).collect();
+        let mut done = 0;
+        while parts && changes.len() - done > ROWS_AT_ONCE {
+            let last = marks[done + ROWS_AT_ONCE - 1];
+            // Rows with one mark go together.
+            let next = marks.partition_point(|mark| *mark <= last);
+            let part = Ahead { position: to, mark: last };
+            places.rows().advance_part(table, number, from, ahead, part, &changes[done..next])?;
+            (ahead, done) = (Some(part), next);
+        }
+        places.rows().advance_past(table, number, from, to, &changes[done..], parked)?;
+        Ok(marks.into_iter().zip(changes).collect())
+    }
+
+    /// Applies what comes before an event that cannot be applied, and notes that it was stopped there. What it says is the
+    /// error.
+    fn stop_before(
+        &self,
+        mut failed: Failed,
+        domains: &Domains,
+        stride: &mut Stride<'_>,
+        places: &mut Places<'_>,
+    ) -> Error {
+        loop {
+            let before = Position(failed.position.0 - 1);
+            let routes = Routes::new(domains, self.projection);
+            let mut rows = Rows::new(routes, stride.share(), stride.is_first(), false);
+            match self.stride(&mut rows, before, stride, places, false) {
+                Ok(()) => break,
+                Err(Stop::Error(error)) => return error,
+                // With several threads it need not be the first one that fails which is seen first.
+                Err(Stop::Failed(earlier)) => failed = earlier,
             }
         }
-        changes
+        match places.rows().stop(self.generation.number, &failed.to_note()) {
+            Ok(()) => Error::Script(failed.fault),
+            Err(error) => error.into(),
+        }
     }
 }
 
-/// An event with the keys of its rows.
-struct Prepared<'p> {
-    handler: Option<(&'p Handler, Projected)>,
-    keys: Vec<(String, Value)>,
+/// How far a run has come, and where it is to get.
+struct Stride<'r> {
+    end: Position,
+    ahead: Option<Ahead>,
+    progress: &'r mut dyn FnMut(Progress),
+    run: &'r mut Run,
 }
 
-fn new_row(projection: &Projection, key: &Value) -> Object {
-    let mut row = projection.initial.clone();
-    row.insert(projection.key_column().to_owned(), key.clone());
-    row
-}
+impl Stride<'_> {
+    /// The rows that have not come as far as others.
+    fn share(&self) -> Share {
+        Share { after: self.ahead.map(|ahead| ahead.mark), ..Share::default() }
+    }
 
-/// Whether a script looks at what only the command knows.
-fn reads_commands(projection: &Projection) -> bool {
-    projection
-        .handlers
-        .values()
-        .any(|handler| handler.key.facts().reads_command_meta() || handler.script.facts().reads_command_meta())
+    /// Whether there are no rows yet.
+    fn is_first(&self) -> bool {
+        self.run.position == Position(0) && self.ahead.is_none()
+    }
 }

@@ -1,7 +1,11 @@
 //! Read models: tables kept up to date from events, rebuilt beside and swapped.
 
+mod crew;
 mod fill;
+pub mod parked;
 pub mod proof;
+pub mod rebuild;
+mod rows;
 pub mod show;
 
 use super::{Error, Misfit, Workbench};
@@ -9,10 +13,12 @@ use crate::domain::fields::Type;
 use crate::domain::{Domains, Projection};
 use crate::event::{Moment, Position, Time};
 use crate::json::Value;
-use crate::store::{Column, ColumnKind, Generation, Row, Store, StoreError, Table};
-use fill::{Filling, Places, Run};
+use crate::store::{Column, ColumnKind, Failure, Row, Store, Table};
+use fill::{Filling, Places};
 use show::Shown;
 use std::ops::ControlFlow;
+
+pub use fill::Manner;
 
 /// A read model as its domain declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +69,10 @@ pub struct ProjectionStatus {
     pub since: Option<Time>,
     /// How far a rebuild has come that did not end.
     pub building: Option<Position>,
+    /// How many events it went on past, which it could not apply.
+    pub parked: u64,
+    /// The event before which it stopped, or its rebuild, where one did.
+    pub stopped: Option<Failure>,
 }
 
 /// How far a rebuild or catch-up has come.
@@ -72,21 +82,6 @@ pub struct Progress {
     pub done: Position,
     /// The position to reach.
     pub total: Position,
-}
-
-/// What a rebuild did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// The read model.
-    pub name: String,
-    /// How many events were applied.
-    pub events: u64,
-    /// How many rows it has.
-    pub rows: u64,
-    /// The last position it has seen.
-    pub position: Position,
-    /// It went on where an earlier rebuild had been stopped.
-    pub resumed: bool,
 }
 
 /// A column as it is shown.
@@ -162,71 +157,11 @@ impl Workbench {
                 digest: projection.digest.to_string(),
                 since: served.and_then(|generation| generation.since),
                 building: building.map(|generation| generation.checkpoint),
+                parked: served.or(building).map_or(0, |generation| generation.parked),
+                stopped: [building, served].into_iter().flatten().find_map(|generation| generation.stopped.clone()),
             });
         }
         Ok(statuses)
-    }
-
-    /// Builds a read model anew beside the one that is served, and swaps them when it is complete.
-    pub fn project_rebuild(
-        &mut self,
-        name: &str,
-        now: Time,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Rebuilt, Error> {
-        let domains = self.domains.clone();
-        let projection = projection_of(&domains, name)?;
-        let table = table_of(projection);
-        loop {
-            let generation = self.store.build(&table)?;
-            let resumed = generation.checkpoint > Position(0);
-            let built = self.fill(&domains, projection, &table, &generation, progress).and_then(|run| {
-                self.store.serve(&table, generation.number, now)?;
-                Ok(run)
-            });
-            match built {
-                Ok(run) => {
-                    let rows = self.store.count(generation.number)?;
-                    return Ok(Rebuilt {
-                        name: name.to_owned(),
-                        events: run.events,
-                        rows,
-                        position: run.position,
-                        resumed,
-                    });
-                }
-                // Another process is building the same: look again how far it is.
-                Err(Error::Store(StoreError::Overtaken)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Brings a read model up to date: what is missing is applied; one that was never built, or by other rules, is
-    /// built. Gives the position it has reached.
-    pub fn project_catch_up(
-        &mut self,
-        name: &str,
-        now: Time,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Position, Error> {
-        let domains = self.domains.clone();
-        let projection = projection_of(&domains, name)?;
-        let table = table_of(projection);
-        loop {
-            let Some(generation) = self.store.served(name)?.filter(|g| g.digest == projection.digest) else {
-                return Ok(self.project_rebuild(name, now, progress)?.position);
-            };
-            if generation.checkpoint == self.store.head()?.position {
-                return Ok(generation.checkpoint);
-            }
-            match self.fill(&domains, projection, &table, &generation, progress) {
-                Ok(run) => return Ok(run.position),
-                // Somebody else is catching up as well: look again how far it is.
-                Err(Error::Store(StoreError::Overtaken)) => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Hands over rows, ordered by key, as they are.
@@ -248,6 +183,7 @@ impl Workbench {
         &mut self,
         name: &str,
         at: Moment,
+        manner: Manner,
         aside: &mut dyn Store,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<u64, Error> {
@@ -257,23 +193,10 @@ impl Workbench {
         let table = table_of(projection);
         let generation = aside.build(&table)?;
         if until > Position(0) {
-            let filling = Filling { projection, table: &table, generation: &generation, until: Some(until) };
+            let filling = Filling { projection, table: &table, generation: &generation, until: Some(until), manner };
             filling.run(&domains, &mut Places { log: self.store.as_mut(), aside: Some(aside) }, progress)?;
         }
         Ok(generation.number)
-    }
-
-    /// Applies what a generation has not seen.
-    fn fill(
-        &mut self,
-        domains: &Domains,
-        projection: &Projection,
-        table: &Table,
-        generation: &Generation,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Run, Error> {
-        let mut places = Places { log: self.store.as_mut(), aside: None };
-        Filling { projection, table, generation, until: None }.run(domains, &mut places, progress)
     }
 }
 

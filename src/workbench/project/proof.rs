@@ -1,6 +1,6 @@
 //! Whether a read model's rows are what its events give: they are computed again, aside, and compared.
 
-use super::fill::{Filling, Places};
+use super::fill::{Filling, Manner, Places};
 use super::{Progress, projection_of, table_of};
 use crate::domain::Domains;
 use crate::event::Position;
@@ -104,7 +104,10 @@ pub fn prove(
             return Ok(Err("it was filled by other rules than those of today".to_owned()));
         }
         let computed = aside.build(&table)?;
-        let filling = Filling { projection, table: &table, generation: &computed, until: Some(served.checkpoint) };
+        // What it could not apply it cannot apply here either.
+        let manner = Manner { park: served.parked > 0, ..Manner::default() };
+        let filling =
+            Filling { projection, table: &table, generation: &computed, until: Some(served.checkpoint), manner };
         if computed.checkpoint < served.checkpoint {
             let run = filling.run(domains, &mut Places { log: store, aside: Some(aside) }, progress);
             match run {
