@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn folding_on_is_folding_all(lines in commands(), groups in 1..9_usize) {
         let (mut alone, mut together) = (bank(), bank());
-        let mut batch = Batch::new(&mut together);
+        let mut batch = Batch::new(&mut together, Time::default());
         for (n, line) in lines.iter().enumerate() {
             let (request, now) = nth(n, line);
             let one = alone.send(request.clone(), &now).unwrap();

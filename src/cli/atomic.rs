@@ -128,7 +128,7 @@ impl Run {
             return Ok((counts, receipts.reread()?));
         }
         workbench.store = context.store(Purpose::Send).map_err(Undone::Whole)?;
-        let mut batch = Batch::new(workbench);
+        let mut batch = Batch::new(workbench, context.now);
         batch.begin().map_err(|error| Undone::Whole(error.into()))?;
         // One commit, one time: that of the turn.
         let time = context.clock.now();

@@ -54,7 +54,7 @@ pub fn run(file: &str, settings: Settings, context: &mut Context) -> Result<Exit
         settings,
         ids,
         talk: context.talk,
-        batch: Batch::new(&mut workbench),
+        batch: Batch::new(&mut workbench, context.now),
         out: &mut context.out,
         group: Vec::new(),
         text: String::new(),

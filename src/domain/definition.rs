@@ -125,6 +125,8 @@ pub struct ProjectionDefinition {
     pub key: Option<KeyDefinition>,
     /// `on`: aggregate and event, with the handler.
     pub on: Vec<HandlerDefinition>,
+    /// `inline`
+    pub inline: bool,
 }
 
 /// `key` of a projection: one expression for all events, or one for each.
@@ -428,7 +430,7 @@ impl Reader<'_> {
 
     fn projection(&mut self, key: &Key, node: &Node) -> Option<ProjectionDefinition> {
         let name = self.name(key, "a projection");
-        let known = ["description", "columns", "key", "on", "initial", "indexes"];
+        let known = ["description", "columns", "key", "on", "initial", "indexes", "inline"];
         let section = self.section(node, "a projection", &known)?;
         let description = self.description(section);
         let columns = section.get("columns").map(|node| self.fields(node, "`columns`")).unwrap_or_default();
@@ -461,7 +463,14 @@ impl Reader<'_> {
                 Some(HandlerDefinition { event: key.into(), script: self.script(node, &key.text)? })
             })
             .collect();
-        Some(ProjectionDefinition { name, description, columns, column_names, initial, indexes, key, on })
+        let inline = section.get("inline").is_some_and(|node| match node.value(self.problems) {
+            Value::Bool(inline) => inline,
+            _ => {
+                self.problem("shape", "`inline` is `true` or `false`".to_owned(), &node.place);
+                false
+            }
+        });
+        Some(ProjectionDefinition { name, description, columns, column_names, initial, indexes, key, on, inline })
     }
 
     fn index(&mut self, node: &Node) -> Vec<Named> {

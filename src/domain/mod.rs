@@ -125,6 +125,8 @@ pub struct Projection {
     pub indexes: Vec<Vec<Box<str>>>,
     /// What to do with each event, by aggregate and event.
     pub handlers: HashMap<(Box<str>, Box<str>), Handler>,
+    /// Whether it is brought up to date in the same transaction as the events.
+    pub inline: bool,
     /// The digest of everything that decides what its rows are.
     pub digest: Box<str>,
 }

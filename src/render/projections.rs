@@ -41,6 +41,7 @@ impl Render for ProjectionInfo {
             description: &self.description,
             columns: self.columns.iter().map(|(name, kind)| ColumnLine { name, kind }).collect(),
             events: &self.events,
+            inline: self.inline,
         })
     }
 }
@@ -239,6 +240,8 @@ struct ProjectionLine<'a> {
     columns: Vec<ColumnLine<'a>>,
     /// The events it handles.
     events: &'a [String],
+    /// Whether its rows are stored with the events.
+    inline: bool,
 }
 
 /// A column of a projection.

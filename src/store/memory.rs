@@ -37,9 +37,11 @@ struct Mark {
     events: usize,
     commands: usize,
     domains: usize,
+    /// Fillings that were changed in it, as they were.
+    fillings: BTreeMap<u64, Filling>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Filling {
     generation: Generation,
     rows: BTreeMap<Kept<'static>, Row>,
@@ -299,8 +301,12 @@ impl Store for MemoryStore {
 
     fn begin(&mut self) -> Result<(), StoreError> {
         self.outside()?;
-        self.turn =
-            Some(Mark { events: self.events.len(), commands: self.commands.len(), domains: self.domains.len() });
+        self.turn = Some(Mark {
+            events: self.events.len(),
+            commands: self.commands.len(),
+            domains: self.domains.len(),
+            fillings: BTreeMap::new(),
+        });
         Ok(())
     }
 
@@ -363,6 +369,7 @@ impl Store for MemoryStore {
             self.ids.remove(&command.id);
         }
         self.domains.truncate(mark.domains);
+        self.fillings.extend(mark.fillings);
     }
 
     fn generations(&mut self) -> Result<Vec<Generation>, StoreError> {
@@ -462,6 +469,27 @@ impl Store for MemoryStore {
         }
         filling.write(table, changes)?;
         filling.generation.ahead = Some(to);
+        Ok(())
+    }
+
+    fn advance_in_turn(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        column::check(table, changes)?;
+        check::advance(from, to, self.now().position)?;
+        let Some(mark) = &mut self.turn else { return Err(check::no_turn()) };
+        let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
+        if filling.generation.checkpoint != from || filling.generation.ahead.is_some() {
+            return Err(StoreError::Overtaken);
+        }
+        mark.fillings.entry(generation).or_insert_with(|| filling.clone());
+        filling.write(table, changes)?;
+        filling.generation.checkpoint = to;
         Ok(())
     }
 

@@ -437,6 +437,17 @@ pub trait Store {
         changes: &[RowChange],
     ) -> Result<(), StoreError>;
 
+    /// Writes row changes and moves the checkpoint within a turn, to be stored with what is appended in it, or not at all. The
+    /// checkpoint goes at most to the last event appended.
+    fn advance_in_turn(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError>;
+
     /// Notes the event before which a generation stopped, in place of an earlier note. It goes when the checkpoint moves.
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError>;
 

@@ -1,6 +1,7 @@
 //! A batch: commands decided one after the other, committed in groups.
 
-use super::send::{Kept, Now, Refusal, Request, Sent};
+use super::kept::Kept;
+use super::send::{Now, Refusal, Request, Sent};
 use super::{Error, Misfit, Workbench};
 use crate::event::{Expect, StreamName, Time, Version};
 use crate::json::{self, Object, Value};
@@ -15,6 +16,8 @@ pub const MAX_GROUP_BYTES: usize = 1024 * 1024;
 pub struct Batch<'w> {
     workbench: &'w mut Workbench,
     kept: Kept,
+    /// When the batch began.
+    now: Time,
     /// Commands decided in the open turn.
     pending: usize,
     bytes: usize,
@@ -25,14 +28,14 @@ pub struct Batch<'w> {
 
 impl<'w> Batch<'w> {
     /// An empty group.
-    pub fn new(workbench: &'w mut Workbench) -> Self {
-        Self { workbench, kept: Kept::default(), pending: 0, bytes: 0, open: false, dirty: false }
+    pub fn new(workbench: &'w mut Workbench, now: Time) -> Self {
+        Self { workbench, kept: Kept::default(), now, pending: 0, bytes: 0, open: false, dirty: false }
     }
 
     /// Takes the turn, unless the group has it already.
     pub fn begin(&mut self) -> Result<(), Error> {
         if !self.open {
-            self.workbench.store.begin()?;
+            self.kept.inline = self.workbench.begin_inline(self.now)?;
             self.open = true;
         }
         Ok(())

@@ -8,6 +8,8 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod import;
+mod inline;
+mod kept;
 pub mod meta;
 pub mod moment;
 pub mod project;

@@ -1,6 +1,7 @@
 //! Sending: a command is decided on the state it is stored on, and its events are stored, all of them or none.
 
 use super::change::changes;
+use super::kept::Kept;
 use super::meta::{self, Origin, RESERVED};
 use super::replay::{Folding, fold_stream, state_value};
 use super::{Change, Error, Misfit, Workbench, aggregate_of};
@@ -21,11 +22,6 @@ use std::sync::Arc;
 
 /// The most streams that one decision may look at beside its own.
 const MAX_LOADS: usize = 1000;
-/// The most streams whose states are kept in memory from one command of a batch to the next.
-const MAX_KEPT: usize = 10_000;
-/// What a thread may hold before it drops the states it keeps, in bytes.
-const MAX_HELD: isize = 24 * 1024 * 1024;
-
 /// A command on its way in, as the user gave it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -139,29 +135,6 @@ pub(super) struct Accepted {
     time: Time,
 }
 
-/// States of streams as they were after the last command of a batch. Trusted only at the version the store says.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    streams: HashMap<StreamName, (State, Version)>,
-}
-
-impl Kept {
-    fn take(&mut self, stream: &StreamName, version: Version) -> Option<State> {
-        self.streams.remove(stream).filter(|(_, kept)| *kept == version).map(|(state, _)| state)
-    }
-
-    fn put(&mut self, stream: StreamName, state: State, version: Version) {
-        if self.streams.len() >= MAX_KEPT || crate::script::memory::held() > MAX_HELD {
-            self.streams.clear();
-        }
-        self.streams.insert(stream, (state, version));
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.streams.clear();
-    }
-}
-
 /// What a decision came to, before anything is stored.
 enum Settled {
     Accepted(Emission),
@@ -172,8 +145,8 @@ impl Workbench {
     /// Decides a command and stores what it gives.
     pub fn send(&mut self, request: Request, now: &Now) -> Result<Sent, Error> {
         let accepted = self.accept(request, now)?;
-        self.store.begin()?;
-        match self.send_in_turn(accepted, &mut Kept::default()) {
+        let inline = self.begin_inline(now.time)?;
+        match self.send_in_turn(accepted, &mut Kept::with(inline)) {
             Ok(sent) => {
                 match &sent {
                     Sent::Accepted(receipt) if !receipt.duplicate && !receipt.events.is_empty() => {
@@ -324,8 +297,10 @@ impl Workbench {
             time: accepted.time,
             domain: file.digest.clone(),
         };
+        let inline = self.project_inline(&command, &events, &mut kept.inline)?;
         let decision = Decision { command: &command, domain_text: &file.source.text, events: &events };
         let appended = self.store.append(&decision)?;
+        self.write_inline(inline, &mut kept.inline)?;
         kept.put(accepted.stream.clone(), state, own_version);
         for (stream, state, version) in others {
             kept.put(stream, state, version);
@@ -532,7 +507,7 @@ fn difference(accepted: &Accepted, stored: &StoredCommand) -> Option<String> {
     (!same).then(|| "its payload was another".to_owned())
 }
 
-fn recorded(event: NewEvent, position: Position, version: Version, time: Time) -> Recorded {
+pub(super) fn recorded(event: NewEvent, position: Position, version: Version, time: Time) -> Recorded {
     Recorded {
         position,
         stream: event.stream,

@@ -9,6 +9,7 @@ mod export;
 mod help;
 mod import;
 mod init;
+mod inline;
 mod output;
 mod project;
 mod proof;

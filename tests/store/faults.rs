@@ -160,6 +160,16 @@ impl Store for FailingStore {
     ) -> Result<(), StoreError> {
         self.call(|s| s.advance_part(table, generation, from, before, to, changes))
     }
+    fn advance_in_turn(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        self.call(|s| s.advance_in_turn(table, generation, from, to, changes))
+    }
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {
         self.call(|s| s.stop(generation, failure))
     }

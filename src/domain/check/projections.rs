@@ -176,6 +176,7 @@ impl Checker<'_> {
             rows,
             indexes,
             handlers,
+            inline: definition.inline,
             digest,
         })
     }

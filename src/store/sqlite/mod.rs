@@ -514,6 +514,20 @@ impl Store for SqliteStore {
         self.call_alone(|writer| rows::advance_part(writer, table, generation, from, before, to, changes))
     }
 
+    fn advance_in_turn(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        from: Position,
+        to: Position,
+        changes: &[RowChange],
+    ) -> Result<(), StoreError> {
+        if self.turn.is_none() {
+            return Err(check::no_turn());
+        }
+        self.call(|connection, _| rows::advance_in_turn(connection, table, generation, (from, to), changes))
+    }
+
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {
         self.call_alone(|writer| projections::stop(writer, generation, failure))
     }

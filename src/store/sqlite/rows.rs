@@ -117,6 +117,25 @@ pub(super) fn advance(
     turn.commit()
 }
 
+/// The same within a turn that somebody else ends.
+pub(super) fn advance_in_turn(
+    turn: &Connection,
+    table: &Table,
+    generation: u64,
+    (from, to): (Position, Position),
+    changes: &[RowChange],
+) -> Result<(), Fault> {
+    column::check(table, changes)?;
+    check::advance(from, to, read::head(turn)?.position)?;
+    if by_number(turn, generation)?.checkpoint != from || ahead(turn, generation)?.is_some() {
+        return Err(StoreError::Overtaken.into());
+    }
+    write(turn, table, generation, changes)?;
+    turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
+        .execute([sql(generation), sql(to.0)])?;
+    Ok(())
+}
+
 /// Writes some of the row changes up to a position.
 pub(super) fn advance_part(
     writer: &Writer<'_>,

@@ -19,6 +19,7 @@ use show::Shown;
 use std::ops::ControlFlow;
 
 pub use fill::Manner;
+pub(super) use rebuild::Filled;
 
 /// A read model as its domain declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct ProjectionInfo {
     pub columns: Vec<(String, String)>,
     /// The events it has handlers for, as `account.Opened`, sorted.
     pub events: Vec<String>,
+    /// Whether it is brought up to date in the same transaction as the events.
+    pub inline: bool,
 }
 
 /// How a read model stands to its rules and to the log.
@@ -114,6 +117,7 @@ impl Workbench {
                 description: projection.description.clone(),
                 columns: projection.columns.iter().map(|c| (c.name.clone(), word(&c.kind).to_owned())).collect(),
                 events,
+                inline: projection.inline,
             }
         };
         self.domains.projections().map(info).collect()

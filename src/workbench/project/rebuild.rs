@@ -4,11 +4,17 @@ use super::fill::{Filling, Manner, Places, Run};
 use super::rows::{Routes, Rows, Share, Stop};
 use super::{Progress, projection_of, table_of};
 use crate::domain::{Domains, Projection};
-use crate::event::{Position, Time};
+use crate::event::{Position, Recorded, Time};
 use crate::json::Value;
 use crate::store::{EventFilter, Generation, RowChange, StoreError, Table};
 use crate::workbench::{Error, Misfit, PAGE, Workbench};
 use std::collections::HashSet;
+
+/// A read model's table, and its filling that is served, if the rules of today filled it.
+pub(in crate::workbench) struct Filled {
+    pub(in crate::workbench) table: Table,
+    pub(in crate::workbench) served: Option<Generation>,
+}
 
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +94,35 @@ impl Workbench {
                 Err(Error::Store(StoreError::Overtaken)) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// A read model's table, and what is served of it by the rules of today.
+    pub(in crate::workbench) fn project_filled(&mut self, name: &str) -> Result<Filled, Error> {
+        let projection = projection_of(&self.domains, name)?;
+        let served = self.store.served(name)?.filter(|served| served.digest == projection.digest);
+        Ok(Filled { table: table_of(projection), served })
+    }
+
+    /// What events change in a filling that has seen everything before them. Nothing is written.
+    pub(in crate::workbench) fn project_events(
+        &mut self,
+        table: &Table,
+        generation: u64,
+        events: &[Recorded],
+    ) -> Result<Vec<RowChange>, Error> {
+        let domains = self.domains.clone();
+        let projection = projection_of(&domains, &table.name)?;
+        let mut rows = Rows::new(Routes::new(&domains, projection), Share::default(), false, false);
+        let applied = rows.apply(events, None, &mut |keys, each| {
+            let rows = self.store.rows(table, generation, &keys)?;
+            rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
+            Ok(())
+        });
+        match applied {
+            Ok(()) => Ok(rows.take_changes().0.into_iter().map(|(_, change)| change).collect()),
+            Err(Stop::Failed(failed)) => Err(Error::Script(failed.fault)),
+            Err(Stop::Error(error)) => Err(error),
         }
     }
 
