@@ -77,12 +77,17 @@ pub(super) fn advance(from: Position, to: Position, head: Position) -> Result<()
 }
 
 /// Refuses part of a step of a checkpoint that is none.
-pub(super) fn advance_part(from: Position, before: Option<Ahead>, to: Ahead, head: Position) -> Result<(), StoreError> {
+pub(super) fn advance_part(
+    from: Position,
+    before: Option<&Ahead>,
+    to: &Ahead,
+    head: Position,
+) -> Result<(), StoreError> {
     advance(from, to.position, head)?;
-    if before.is_none_or(|before| before.position == to.position && before.mark < to.mark) {
+    if before.is_none_or(|before| before.position == to.position && before.key < to.key) {
         return Ok(());
     }
-    misuse("the parts of a step go to one position, in the order of their marks".to_owned())
+    misuse("the parts of a step go to one position, in the order of the keys".to_owned())
 }
 
 /// Only what is not shown to anybody may be in parts.

@@ -56,6 +56,22 @@ pub(super) fn keep_key<'a>(column: &Column, value: &'a Value) -> Result<Kept<'a>
     }
 }
 
+/// Refuses a row that has not a value for each column, or none for the key.
+pub(super) fn whole(table: &Table, row: &[Value]) -> Result<(), StoreError> {
+    if row.len() != table.columns.len() {
+        return Err(StoreError::Misuse(format!(
+            "a row of `{}` has {} values for {} columns",
+            table.name,
+            row.len(),
+            table.columns.len()
+        )));
+    }
+    match row.first() {
+        Some(Value::Null) => keep_key(super::check::key(table)?, &row[0]).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses changes that do not fit the table, before any of them is written.
 pub(super) fn check(table: &Table, changes: &[RowChange]) -> Result<(), StoreError> {
     let key = super::check::key(table)?;
@@ -65,18 +81,10 @@ pub(super) fn check(table: &Table, changes: &[RowChange]) -> Result<(), StoreErr
                 keep_key(key, value)?;
             }
             RowChange::Put(row) => {
-                if row.len() != table.columns.len() {
-                    return Err(StoreError::Misuse(format!(
-                        "a row of `{}` has {} values for {} columns",
-                        table.name,
-                        row.len(),
-                        table.columns.len()
-                    )));
-                }
+                whole(table, row)?;
                 for (column, value) in table.columns.iter().zip(row) {
                     keep(column, value)?;
                 }
-                keep_key(key, &row[0])?;
             }
         }
     }

@@ -435,8 +435,8 @@ impl Store for MemoryStore {
         column::check(table, changes)?;
         check::advance(from, to, self.now().position)?;
         let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
-        let (at, ahead) = (filling.generation.checkpoint, filling.generation.ahead);
-        if at != from || ahead.is_some_and(|ahead| ahead.position != to) {
+        let (at, ahead) = (filling.generation.checkpoint, &filling.generation.ahead);
+        if at != from || ahead.as_ref().is_some_and(|ahead| ahead.position != to) {
             return Err(StoreError::Overtaken);
         }
         filling.write(table, changes)?;
@@ -455,8 +455,8 @@ impl Store for MemoryStore {
         table: &Table,
         generation: u64,
         from: Position,
-        before: Option<Ahead>,
-        to: Ahead,
+        before: Option<&Ahead>,
+        to: &Ahead,
         changes: &[RowChange],
     ) -> Result<(), StoreError> {
         self.outside()?;
@@ -464,11 +464,11 @@ impl Store for MemoryStore {
         check::advance_part(from, before, to, self.now().position)?;
         let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
         check::unserved(&filling.generation)?;
-        if filling.generation.checkpoint != from || filling.generation.ahead != before {
+        if filling.generation.checkpoint != from || filling.generation.ahead.as_ref() != before {
             return Err(StoreError::Overtaken);
         }
         filling.write(table, changes)?;
-        filling.generation.ahead = Some(to);
+        filling.generation.ahead = Some(to.clone());
         Ok(())
     }
 

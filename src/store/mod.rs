@@ -190,14 +190,14 @@ pub struct Generation {
     pub parked: u64,
 }
 
-/// How far some of the rows of a generation have come that is being built: those whose keys have a [`mark`] up to this
-/// one have seen up to this position, the others up to the checkpoint. So rows can be written in small steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far some of the rows of a generation have come that is being built: those whose keys, as JSON text, sort (by bytes) up
+/// to this one have seen up to this position, the others up to the checkpoint. So rows can be written in small steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ahead {
     /// The position.
     pub position: Position,
-    /// The highest mark.
-    pub mark: u64,
+    /// The last key, as JSON text.
+    pub key: Box<str>,
 }
 
 /// An event that a read model could not apply.
@@ -211,15 +211,6 @@ pub struct Failure {
     pub error: Box<str>,
     /// Where in the rules, `file:line:column`.
     pub place: Option<Box<str>>,
-}
-
-/// The place of a key in the order in which the rows of a generation are written: 63 bits of FNV-1a over its JSON text.
-/// Stores keep it: it stays as it is.
-pub fn mark(key: &str) -> u64 {
-    let hash = key
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    hash >> 1
 }
 
 /// A row: one value per column, in the table's order. Decimals are normalised.
@@ -424,16 +415,16 @@ pub trait Store {
         parked: &[Failure],
     ) -> Result<(), StoreError>;
 
-    /// Writes some of the changes between the checkpoint `from` and `to.position`: those of keys with a [`mark`] after
-    /// `before` and up to `to.mark`. [`StoreError::Overtaken`] where the checkpoint is not `from`, or the rows are not
-    /// ahead as `before` says. Only while the generation is built.
+    /// Writes some of the changes between the checkpoint `from` and `to.position`: those of keys after `before` and
+    /// up to `to`. [`StoreError::Overtaken`] where the checkpoint is not `from`, or the rows are not ahead as `before` says.
+    /// Only while the generation is built.
     fn advance_part(
         &mut self,
         table: &Table,
         generation: u64,
         from: Position,
-        before: Option<Ahead>,
-        to: Ahead,
+        before: Option<&Ahead>,
+        to: &Ahead,
         changes: &[RowChange],
     ) -> Result<(), StoreError>;
 

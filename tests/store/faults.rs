@@ -154,8 +154,8 @@ impl Store for FailingStore {
         table: &Table,
         generation: u64,
         from: Position,
-        before: Option<Ahead>,
-        to: Ahead,
+        before: Option<&Ahead>,
+        to: &Ahead,
         changes: &[RowChange],
     ) -> Result<(), StoreError> {
         self.call(|s| s.advance_part(table, generation, from, before, to, changes))

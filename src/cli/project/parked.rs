@@ -29,6 +29,10 @@ pub(super) struct RetryArgs {
 /// Lists them.
 pub(super) fn run(args: &ParkedArgs, context: &mut Context) -> Result<(), Failure> {
     let mut workbench = context.workbench(Purpose::Suppose)?;
+    // A name that is not there is said before a list is begun.
+    for name in &args.names {
+        workbench.project_columns(name)?;
+    }
     let mut listing = Listing::new(projections::PARKED, &mut context.out);
     let done = workbench.project_parked(&args.names, &mut |parked| listing.push(&parked));
     ended(done, listing)

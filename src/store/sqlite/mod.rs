@@ -260,7 +260,8 @@ struct Writer<'a> {
 /// A transaction in a turn of its own. Dropped, it is rolled back, and then the next process is let in.
 struct Writing<'a> {
     transaction: Transaction<'a>,
-    _entered: Entered,
+    entered: Entered,
+    connection: &'a Connection,
 }
 
 impl<'a> Writer<'a> {
@@ -268,13 +269,22 @@ impl<'a> Writer<'a> {
     fn begin(&self) -> Result<Writing<'a>, Fault> {
         let entered = self.turnstile.enter()?;
         let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
-        Ok(Writing { transaction, _entered: entered })
+        Ok(Writing { transaction, entered, connection: self.connection })
     }
 }
 
 impl Writing<'_> {
     fn commit(self) -> Result<(), Fault> {
-        self.transaction.commit().map_err(Fault::Commit)
+        self.transaction.commit().map_err(Fault::Commit)?;
+        drop(self.entered);
+        // Rows are many pages. Who writes them copies them into the file before so many have come together that SQLite
+        // does, which it does within the turn: nobody is to wait for that.
+        // Only space is at stake, since what was committed is in the log.
+        let pages = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+        if let Ok(open::LOG_PAGES_OF_ROWS..) = self.connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], pages) {
+            let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
+        Ok(())
     }
 }
 
@@ -507,8 +517,8 @@ impl Store for SqliteStore {
         table: &Table,
         generation: u64,
         from: Position,
-        before: Option<Ahead>,
-        to: Ahead,
+        before: Option<&Ahead>,
+        to: &Ahead,
         changes: &[RowChange],
     ) -> Result<(), StoreError> {
         self.call_alone(|writer| rows::advance_part(writer, table, generation, from, before, to, changes))

@@ -19,6 +19,8 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// The write-ahead log is copied into the file when it has so many pages, 16 MiB of them. Commits to many streams touch the
 /// same index pages again and again: a log longer than SQLite's usual one copies each of them less often.
 const LOG_PAGES: i64 = 4_000;
+/// The same for who writes rows of read models.
+pub(super) const LOG_PAGES_OF_ROWS: i64 = 1_000;
 /// What is left of the write-ahead log after a checkpoint, in bytes: one long write does not keep the disk forever.
 const LOG_LEFT: i64 = 16 * 1024 * 1024;
 /// The page cache, in KiB: the upper pages of the indexes of some millions of events.

@@ -12,7 +12,7 @@ use crate::store::{Ahead, Column, ColumnKind, Failure, Generation, StoreError, T
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// Rows removed in one transaction when a retired generation is emptied.
-const CLEARED_AT_ONCE: i64 = 2_000;
+const CLEARED_AT_ONCE: i64 = 500;
 
 const FIELDS: &str = "number, projection, digest, checkpoint, state, since";
 
@@ -58,10 +58,10 @@ fn whole(connection: &Connection, mut generation: Generation) -> Result<Generati
 
 /// Where some of its rows have seen more than its checkpoint says.
 pub(super) fn ahead(connection: &Connection, number: u64) -> Result<Option<Ahead>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT position, mark FROM es_ahead WHERE generation = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT position, key FROM es_ahead WHERE generation = ?1")?;
     let mut rows = statement.query([sql(number)])?;
     match rows.next()? {
-        Some(row) => Ok(Some(Ahead { position: Position(unsql(row.get(0)?)?), mark: unsql(row.get(1)?)? })),
+        Some(row) => Ok(Some(Ahead { position: Position(unsql(row.get(0)?)?), key: row.get(1)? })),
         None => Ok(None),
     }
 }

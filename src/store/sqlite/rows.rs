@@ -97,7 +97,6 @@ pub(super) fn advance(
     changes: &[RowChange],
     parked: &[Failure],
 ) -> Result<(), Fault> {
-    column::check(table, changes)?;
     let turn = writer.begin()?;
     check::advance(from, to, end(writer, &turn, to)?)?;
     if by_number(&turn, generation)?.checkpoint != from {
@@ -142,21 +141,20 @@ pub(super) fn advance_part(
     table: &Table,
     generation: u64,
     from: Position,
-    before: Option<Ahead>,
-    to: Ahead,
+    before: Option<&Ahead>,
+    to: &Ahead,
     changes: &[RowChange],
 ) -> Result<(), Fault> {
-    column::check(table, changes)?;
     let turn = writer.begin()?;
     check::advance_part(from, before, to, end(writer, &turn, to.position)?)?;
     let found = by_number(&turn, generation)?;
     check::unserved(&found)?;
-    if found.checkpoint != from || ahead(&turn, generation)? != before {
+    if found.checkpoint != from || ahead(&turn, generation)?.as_ref() != before {
         return Err(StoreError::Overtaken.into());
     }
     write(&turn, table, generation, changes)?;
-    turn.prepare_cached("INSERT OR REPLACE INTO es_ahead (generation, position, mark) VALUES (?1, ?2, ?3)")?
-        .execute([sql(generation), sql(to.position.0), sql(to.mark)])?;
+    turn.prepare_cached("INSERT OR REPLACE INTO es_ahead (generation, position, key) VALUES (?1, ?2, ?3)")?
+        .execute((sql(generation), sql(to.position.0), &to.key))?;
     turn.commit()
 }
 
@@ -166,6 +164,7 @@ fn end(writer: &Writer<'_>, turn: &Connection, to: Position) -> Result<Position,
     if writer.turnstile.is_open() { Ok(to) } else { Ok(read::head(turn)?.position) }
 }
 
+/// What does not fit is an error half way: the transaction is dropped then, and with it what was written.
 fn write(turn: &Connection, table: &Table, generation: u64, changes: &[RowChange]) -> Result<(), Fault> {
     let key = check::key(table)?;
     let rows = table_name(&table.name, generation);
@@ -176,6 +175,7 @@ fn write(turn: &Connection, table: &Table, generation: u64, changes: &[RowChange
     for change in changes {
         match change {
             RowChange::Put(row) => {
+                column::whole(table, row)?;
                 for (place, (column, value)) in table.columns.iter().zip(row).enumerate() {
                     put.raw_bind_parameter(place + 1, column::keep(column, value)?)?;
                 }

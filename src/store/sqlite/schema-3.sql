@@ -1,9 +1,9 @@
 CREATE TABLE es_ahead (
-    -- While a generation is built, some of its rows may have seen more than its checkpoint says: those whose key has a
-    -- mark (FNV-1a over its JSON text, without the highest bit) of at most `mark` have seen up to `position`.
+    -- While a generation is built, some of its rows may have seen more than its checkpoint says: those whose key, as JSON
+    -- text, sorts (by bytes) up to `key` have seen up to `position`.
     generation INTEGER NOT NULL PRIMARY KEY REFERENCES es_generations (number),
     position   INTEGER NOT NULL,
-    mark       INTEGER NOT NULL
+    key        TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE es_failures (

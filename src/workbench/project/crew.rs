@@ -6,7 +6,7 @@
 //! allocates comes back to it to be freed, since memory is counted by thread.
 
 use super::fill::{Changes, Hands};
-use super::rows::{Fetch, Key, Routes, Rows, Share, Stop};
+use super::rows::{Fetch, Key, Routes, Rows, Share, Stop, part_of};
 use crate::diagnostic::Source;
 use crate::domain::Domains;
 use crate::event::Recorded;
@@ -17,7 +17,7 @@ use crate::workbench::Error;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
-use std::thread::{Builder, Scope};
+use std::thread::{self, Builder, Scope};
 
 /// Pages that are on their way at a time: while one is worked on, the next is read.
 const AHEAD: usize = 2;
@@ -118,7 +118,7 @@ impl Crew {
                 let routes = Routes::new(&domains, projection);
                 Work { number, jobs, order, looked, says: &says }.go(Rows::new(routes, share, complete, false));
             };
-            let begun = Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+            let begun = Builder::new().name(format!("rows-{number}")).stack_size(STACK).spawn_scoped(scope, work);
             begun.map_err(|error| StoreError::Unavailable(format!("a thread cannot be begun: {error}")))?;
             workers.push(Worker { orders, rows, done: 0 });
         }
@@ -197,7 +197,7 @@ impl Hands for Crew {
                 left -= 1;
             }
         }
-        all.sort_by_key(|(mark, _)| *mark);
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok((all, Vec::new()))
     }
 
@@ -209,9 +209,9 @@ impl Hands for Crew {
         self.full = false;
         let jobs = self.workers.len() as u64;
         let mut parts: Vec<Vec<_>> = self.workers.iter().map(|_| Vec::new()).collect();
-        for (mark, change) in changes {
-            if let Some(part) = usize::try_from(mark % jobs).ok().and_then(|part| parts.get_mut(part)) {
-                part.push((mark, change));
+        for (key, change) in changes {
+            if let Some(part) = usize::try_from(part_of(&key, jobs)).ok().and_then(|part| parts.get_mut(part)) {
+                part.push((key, change));
             }
         }
         for (number, part) in parts.into_iter().enumerate() {
@@ -233,12 +233,36 @@ struct Work<'w> {
     says: &'w dyn Fn(Answer),
 }
 
+/// Who ends early still gets pages until that is noticed: nobody is to wait for this thread's part of them.
+struct Leaving<'w>(&'w Work<'w>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let Self(work) = self;
+        if thread::panicking() {
+            (work.says)(Answer::Failed(Box::new(Stop::from(gone()))));
+        }
+        while let Ok(order) = work.order.recv() {
+            if let Order::Apply(page) = order {
+                drop(Owed(&page.keys[work.number]));
+            }
+        }
+    }
+}
+
 impl Work<'_> {
     fn go(self, mut rows: Rows<'_>) {
+        let leaving = Leaving(&self);
+        self.obey(&mut rows);
+        drop(leaving);
+    }
+
+    /// Does what it is told, until there is nothing more or something fails.
+    fn obey(&self, rows: &mut Rows<'_>) {
         while let Ok(order) = self.order.recv() {
             match order {
                 Order::Apply(page) => {
-                    match self.apply(&page, &mut rows) {
+                    match self.apply(&page, rows) {
                         Ok(true) => {}
                         // Another thread tells why.
                         Ok(false) => return,

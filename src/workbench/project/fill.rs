@@ -25,8 +25,8 @@ const SHORT: u64 = 4_096;
 const LONG: u64 = 65_536;
 /// As many events for each row that was changed: then writing rows takes less time than computing them.
 const EVENTS_FOR_A_ROW: u64 = 8;
-/// How many rows are written in one step: some milliseconds.
-const ROWS_AT_ONCE: usize = 2_000;
+/// How many rows are written in one step: a few milliseconds, also on a machine that has other things to do.
+const ROWS_AT_ONCE: usize = 250;
 /// From so many positions on several threads are worth their beginning.
 const MANY: u64 = 50_000;
 
@@ -73,14 +73,14 @@ pub(super) struct Filling<'p> {
     pub(super) manner: Manner,
 }
 
-/// Changes of rows with the marks of their keys, by which they are sorted.
-pub(super) type Changes = Vec<(u64, RowChange)>;
+/// Changes of rows with the texts of their keys, by which they are sorted.
+pub(super) type Changes = Vec<(Arc<str>, RowChange)>;
 
 /// Who applies events to rows: this thread or several.
 pub(super) trait Hands {
     /// Applies events, or begins to.
     fn apply(&mut self, events: Vec<Recorded>, fetch: &mut Fetch<'_>) -> Result<(), Stop>;
-    /// All that was begun is done. Gives what has changed since this was asked last, by mark, and what was parked.
+    /// All that was begun is done. Gives what has changed since this was asked last, by key, and what was parked.
     fn finish(&mut self, fetch: &mut Fetch<'_>) -> Result<(Changes, Vec<Failure>), Stop>;
     /// Whether they hold as much as they may.
     fn is_full(&self) -> bool;
@@ -120,7 +120,7 @@ impl Filling<'_> {
         let mut run = Run { events: 0, position: self.generation.checkpoint };
         let end = places.log.head()?.position;
         let end = self.until.map_or(end, |until| until.min(end));
-        let mut stride = Stride { end, ahead: self.generation.ahead, progress, run: &mut run };
+        let mut stride = Stride { end, ahead: self.generation.ahead.clone(), progress, run: &mut run };
         // Where an event could not be applied, this thread goes on alone up to here, with care.
         let mut alone: Option<Position> = None;
         let jobs = self.jobs(end);
@@ -203,7 +203,7 @@ impl Filling<'_> {
         let mut length = if short { SHORT } else { LONG };
         while stride.run.position < until {
             let from = stride.run.position;
-            let until = stride.ahead.map_or(until, |ahead| ahead.position);
+            let until = stride.ahead.as_ref().map_or(until, |ahead| ahead.position);
             let (mut to, mut events) = (from, 0);
             while to < until {
                 let limit = usize::try_from(length - events).unwrap_or(PAGE).clamp(1, PAGE);
@@ -225,9 +225,9 @@ impl Filling<'_> {
             if !short {
                 length = LONG.max(changes.len() as u64 * EVENTS_FOR_A_ROW);
             }
-            let changes = self.write((from, to), stride.ahead, changes, &parked, places)?;
+            let changes = self.write((from, to), stride.ahead.take(), changes, &parked, places)?;
             hands.written(changes);
-            (stride.run.position, stride.ahead) = (to, None);
+            stride.run.position = to;
             stride.run.events += events;
         }
         Ok(())
@@ -256,19 +256,16 @@ impl Filling<'_> {
     ) -> Result<Changes, StoreError> {
         let (table, number) = (self.table, self.generation.number);
         let parts = !self.generation.served && parked.is_empty() && places.aside.is_none();
-        let marks: Vec<u64> = changes.iter().map(|(mark, _)| *mark).collect();
-        let changes: Vec<RowChange> = changes.into_iter().map(|(_, change)| change).collect();
+        let (keys, changes): (Vec<Arc<str>>, Vec<RowChange>) = changes.into_iter().unzip();
         let mut done = 0;
         while parts && changes.len() - done > ROWS_AT_ONCE {
-            let last = marks[done + ROWS_AT_ONCE - 1];
-            // Rows with one mark go together.
-            let next = marks.partition_point(|mark| *mark <= last);
-            let part = Ahead { position: to, mark: last };
-            places.rows().advance_part(table, number, from, ahead, part, &changes[done..next])?;
+            let next = done + ROWS_AT_ONCE;
+            let part = Ahead { position: to, key: (&*keys[next - 1]).into() };
+            places.rows().advance_part(table, number, from, ahead.as_ref(), &part, &changes[done..next])?;
             (ahead, done) = (Some(part), next);
         }
         places.rows().advance_past(table, number, from, to, &changes[done..], parked)?;
-        Ok(marks.into_iter().zip(changes).collect())
+        Ok(keys.into_iter().zip(changes).collect())
     }
 
     /// Applies what comes before an event that cannot be applied, and notes that it was stopped there. What it says is the
@@ -309,7 +306,7 @@ struct Stride<'r> {
 impl Stride<'_> {
     /// The rows that have not come as far as others.
     fn share(&self) -> Share {
-        Share { after: self.ahead.map(|ahead| ahead.mark), ..Share::default() }
+        Share { after: self.ahead.as_ref().map(|ahead| ahead.key.clone()), ..Share::default() }
     }
 
     /// Whether there are no rows yet.

@@ -8,10 +8,11 @@ use crate::script::Fault;
 use crate::script::fold::{Meta, Payload};
 use crate::script::memory;
 use crate::script::project::{Cells, Projected, RowKey};
-use crate::store::{Failure, Row, RowChange, StoreError, mark};
+use crate::store::{Failure, Row, RowChange, StoreError};
 use crate::workbench::{Error, meta};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The most rows that all that work on a read model hold together.
 const MAX_ROWS: usize = 250_000;
@@ -23,16 +24,16 @@ const MAX_BYTES: isize = 48 * 1024 * 1024;
 pub(super) struct Share {
     /// One of so many equal parts, counted from 0; `None` is all.
     pub(super) part: Option<(u64, u64)>,
-    /// Not those whose keys have a mark up to this.
-    pub(super) after: Option<u64>,
+    /// Not those whose keys, as text, sort up to this.
+    pub(super) after: Option<Box<str>>,
     /// Only the one with this key.
     pub(super) key: Option<Value>,
 }
 
 impl Share {
-    fn has(&self, mark: u64, key: &Value) -> bool {
-        self.part.is_none_or(|(part, of)| mark % of == part)
-            && self.after.is_none_or(|after| mark > after)
+    fn has(&self, (text, key): &Key) -> bool {
+        self.part.is_none_or(|(part, of)| part_of(text, of) == part)
+            && self.after.as_ref().is_none_or(|after| **text > **after)
             && self.key.as_ref().is_none_or(|only| only.same(key))
     }
 
@@ -41,8 +42,17 @@ impl Share {
     }
 }
 
+/// Which of so many parts a key belongs to, by FNV-1a.
+pub(super) fn part_of(key: &str, of: u64) -> u64 {
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    // The lowest bits are the weakest.
+    (hash >> 32) % of
+}
+
 /// The key of a row with its text.
-pub(super) type Key = (Box<str>, Value);
+pub(super) type Key = (Arc<str>, Value);
 
 /// Reads rows that are not held, by their keys, and hands over each with the place of its key.
 pub(super) type Fetch<'f> = dyn FnMut(Vec<Value>, &mut dyn FnMut(usize, Option<&Row>)) -> Result<(), StoreError> + 'f;
@@ -136,7 +146,7 @@ impl<'d> Routes<'d> {
         for key in found {
             match column.kind.accept(key.clone()) {
                 Ok(key) => {
-                    let text = key.to_string().into_boxed_str();
+                    let text = Arc::from(key.to_string());
                     if keys.iter().all(|(known, _)| *known != text) {
                         keys.push((text, key));
                     }
@@ -211,7 +221,7 @@ pub(super) struct Rows<'d> {
     routes: Routes<'d>,
     share: Share,
     slots: Vec<Slot>,
-    by_key: HashMap<Box<str>, usize>,
+    by_key: HashMap<Arc<str>, usize>,
     /// Places of the rows of a stream, where they are the same for all of its events.
     by_stream: HashMap<StreamName, Rc<[usize]>>,
     /// Every row there is has its slot.
@@ -227,7 +237,7 @@ pub(super) struct Rows<'d> {
 }
 
 struct Slot {
-    mark: u64,
+    text: Arc<str>,
     key: RowKey,
     /// `None`: there is no such row.
     cells: Option<Cells>,
@@ -313,7 +323,7 @@ impl<'d> Rows<'d> {
             return if slots.is_empty() { Ok(None) } else { Ok(prepared(route.read(event)?, Rc::clone(slots))) };
         }
         if let Some(keys) = keys {
-            if !keys.iter().any(|(text, key)| self.share.has(mark(text), key)) {
+            if !keys.iter().any(|key| self.share.has(key)) {
                 return Ok(None);
             }
             let projected = route.read(event)?;
@@ -335,17 +345,18 @@ impl<'d> Rows<'d> {
     }
 
     /// The place of a row, if it is meant.
-    fn slot(&mut self, (text, key): &Key) -> Option<usize> {
+    fn slot(&mut self, key: &Key) -> Option<usize> {
+        let (text, value) = key;
         if let Some(&place) = self.by_key.get(text) {
             return Some(place);
         }
-        let mark = mark(text);
-        if !self.share.has(mark, key) {
+        if !self.share.has(key) {
             return None;
         }
         let place = self.slots.len();
-        self.slots.push(Slot { mark, key: key.clone().into(), cells: None, known: self.complete, changed: false });
-        self.by_key.insert(text.clone(), place);
+        let (text, known) = (Arc::clone(text), self.complete);
+        self.slots.push(Slot { text, key: value.clone().into(), cells: None, known, changed: false });
+        self.by_key.insert(Arc::clone(&key.0), place);
         Some(place)
     }
 
@@ -432,7 +443,7 @@ impl<'d> Rows<'d> {
         self.floor += bytes;
     }
 
-    /// What has changed since this was asked last, by mark; and what was not applied.
+    /// What has changed since this was asked last, by key; and what was not applied.
     pub(super) fn take_changes(&mut self) -> (Changes, Vec<Failure>) {
         let places = std::mem::take(&mut self.changed);
         let rules = &self.routes.projection.rows;
@@ -444,9 +455,9 @@ impl<'d> Rows<'d> {
                 Some(cells) => RowChange::Put(rules.values(cells)),
                 None => RowChange::Delete(slot.key.value().clone()),
             };
-            changes.push((slot.mark, change));
+            changes.push((Arc::clone(&slot.text), change));
         }
-        changes.sort_by_key(|(mark, _)| *mark);
+        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         (changes, std::mem::take(&mut self.parked))
     }
 
