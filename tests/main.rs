@@ -2,6 +2,7 @@
 
 mod arrows;
 mod broken;
+mod cases;
 mod cli;
 mod domains;
 mod formats;

@@ -182,3 +182,54 @@ fn inline_is_true_or_false() {
     folder.esctl("send a/x Add by=13").exits(0);
     folder.bash("sqlite3 esctl.db 'SELECT * FROM sums'").exits(1);
 }
+
+/// It is filled by several threads as others are; what it cannot apply of what came before keeps `send` from storing more,
+/// until somebody says to go on past it.
+#[test]
+fn several_threads_fill_it_and_what_fails_there_stops_it() {
+    let folder = folder();
+    folder.write("domains/d.yaml", DOMAIN.replace("inline: true", "inline: false"));
+    for (stream, by) in [("x", 1), ("y", 2), ("x", 13), ("x", 4), ("y", 5)] {
+        folder.esctl(&format!("send a/{stream} Add by={by}")).exits(0);
+    }
+    folder.write("domains/d.yaml", DOMAIN);
+    for jobs in [1, 2, 3] {
+        let stopped = folder.esctl(&format!("project rebuild sums --jobs {jobs}")).exits(4);
+        let stopped =
+            stopped.says("error: unlucky\n").says("while projecting `Added` of `a/x` (@3) into row \"x\" of `sums`");
+        assert_eq!(stopped.stdout, "");
+        status(&folder).prints("sums,never,0,5,5,0,,2,0,").prints(",@3: unlucky (domains/d.yaml:22:29)\n");
+    }
+    assert_snapshot!(folder.esctl("send a/z Add by=1"), @r#"
+    exit: 4
+    stderr:
+    note: the domain has changed: nothing in this store was decided by these rules yet
+    error: unlucky
+      --> domains/d.yaml:22:29
+       |
+    22 |         if event.by == 13 { throw "unlucky" }
+       |                             ^^^^^
+       = while projecting `Added` of `a/x` (@3) into row "x" of `sums`
+    "#);
+    folder.esctl("replay a/z").exits(2);
+    for jobs in [1, 2, 3] {
+        folder.esctl(&format!("project rebuild sums --jobs {jobs} --park")).exits(0).prints("1 event parked\n");
+        assert_eq!(rows(&folder), "x|5|4|nobody\ny|7|5|nobody\n");
+        folder.esctl("project verify").exits(0);
+    }
+    // What was parked is in the past; what is sent now is applied or not stored.
+    folder.esctl("send a/x Add by=6").exits(0);
+    folder.esctl("send a/x Add by=13").exits(4).says("(@7)");
+    assert_eq!(rows(&folder), "x|11|6|nobody\ny|7|5|nobody\n");
+    status(&folder).prints("sums,current,6,6,0,2,");
+    folder.esctl("project parked -o csv").exits(0).prints("\nsums,3,a/x,2,Added,x,unlucky,domains/d.yaml:22:29\n");
+    folder.write("domains/d.yaml", DOMAIN.replace("== 13", "== 14"));
+    folder.esctl("project retry").exits(0).prints("sums: 1 event applied, 0 events still parked\n");
+    assert_eq!(rows(&folder), "x|24|6|nobody\ny|7|5|nobody\n");
+    folder.esctl("send a/x Add by=13").exits(0);
+    for jobs in [1, 2, 3] {
+        folder.esctl(&format!("project rebuild sums --jobs {jobs}")).exits(0);
+        assert_eq!(rows(&folder), "x|37|7|nobody\ny|7|5|nobody\n");
+    }
+    folder.esctl("verify").exits(0);
+}

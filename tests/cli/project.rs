@@ -310,3 +310,87 @@ projections:
     assert_eq!(status_after("domain: shop", "domain: shop"), "stale");
     folder.esctl("project show takings -o csv").exits(0).prints("1,10,plus 10");
 }
+
+/// What does not change what the rules mean rebuilds nothing: the rows stay where they are.
+#[test]
+fn only_what_means_something_else_is_rebuilt() {
+    let folder = Folder::empty();
+    let domain = r#"
+domain: d
+functions: |
+  fn twice(n) { n * 2 }
+  fn other(n) { n * 3 }
+aggregates:
+  a:
+    state: { n: 0 }
+    events: { Done: { fields: { n: integer }, fold: state.n += other(event.n) } }
+    commands: { Do: { fields: { n: integer }, decide: 'emit("Done", command)' } }
+projections:
+  sums:
+    columns: { id: string, sum: integer }
+    key: meta.id
+    on:
+      a.Done: |
+        let more = twice(event.n);
+        row.sum += more;
+"#;
+    folder.write("domains/d.yaml", domain);
+    folder.bash("ESCTL_CLOCK=2026-01-01T00:00:00Z esctl send a/1 Do n=5").done();
+    folder.bash("ESCTL_CLOCK=2026-01-01T00:00:00Z esctl project rebuild").done();
+    let shown_by = |domain: &str| {
+        folder.write("domains/d.yaml", domain);
+        let shown = folder.esctl("project show sums -o csv").done();
+        let served = folder.esctl("sql 'SELECT number, since FROM projections' --stale -o csv").done();
+        format!("{} {}", shown.lines().nth(1).unwrap(), served.lines().nth(1).unwrap())
+    };
+    let before = "1,10 1,2026-01-01T00:00:00.000000Z";
+    for (from, to) in [
+        ("let more = twice(event.n);\n        row.sum += more", "let sum = twice(event.n);\n        row.sum += sum"),
+        ("let more = twice(event.n);", "// More of it.\n        let more =\n          twice( event.n );\n"),
+        ("fn twice(n) { n * 2 }", "// Two of them.\n  fn twice(of) {\n    of * 2\n  }"),
+        ("n * 3", "n * 4"),
+        ("  fn other(n)", "  fn unused() { 1 }\n  fn other(n)"),
+        ("  sums:", "  # What there is.\n  sums:\n    description: Sums."),
+    ] {
+        assert!(domain.contains(from), "{from}");
+        assert_eq!(shown_by(&domain.replace(from, to)), before, "{to}");
+    }
+    assert_eq!(shown_by(&domain.replace("n * 2", "n + n + 1")), "1,11 2,2026-01-31T12:00:00.000000Z");
+    assert_eq!(shown_by(domain), "1,10 3,2026-01-31T12:00:00.000000Z");
+}
+
+/// Only a row that is not what the events give is a difference: not one that is behind, nor rules that are written otherwise.
+#[test]
+fn what_means_the_same_is_no_difference() {
+    let folder = Folder::opened();
+    folder.esctl("project rebuild").done();
+    let digest = || folder.esctl("sql 'SELECT name, digest, checkpoint, since FROM projections' --stale -o csv").done();
+    let before = digest();
+    folder.esctl("send account/bob Open owner=Bob currency=EUR").done();
+    let sound = std::fs::read_to_string(folder.file("domains/bank.yaml")).unwrap();
+    let same = |domain: &str| {
+        folder.write("domains/bank.yaml", domain);
+        folder.esctl("project verify").exits(0).prints("same    balances    1 row from 3 events, up to @3\n");
+        folder.esctl("verify").exits(0).prints("balances");
+        assert_eq!(digest(), before);
+        let status = folder.esctl("project status -o ndjson").exits(0);
+        assert_eq!(status.stdout.matches(r#""status":"behind","checkpoint":3,"#).count(), 2, "{status}");
+    };
+    same(&sound);
+    let handler = "row.balance += event.amount;\n";
+    assert!(sound.contains(handler));
+    same(&sound.replace(handler, "row.balance +=\n          event.amount; // more of it\n"));
+    same(&sound.replace("projections:\n", "# What is asked for.\nprojections:\n\n"));
+    // One cell, and no other.
+    folder.bash("sqlite3 esctl.db \"UPDATE balances__1 SET deposits = 3\"").done();
+    assert_snapshot!(folder.esctl("project verify"), @r#"
+    exit: 1
+    stdout:
+    result   projection  detail
+    differs  balances    1 row from 3 events, up to @3
+    differs  balances    `deposits` of the row "ada" is 3, the events give 2
+    same     ledger      2 rows from 2 events, up to @3
+    "#);
+    folder.esctl("project rebuild --key ada balances").done();
+    folder.esctl("project verify").exits(0);
+}

@@ -1,6 +1,7 @@
 //! What tests of the binary share: a folder of their own, and the whole of what a run of `esctl` said.
 
 pub mod copies;
+pub mod dump;
 pub mod history;
 pub mod mount;
 pub mod sample;

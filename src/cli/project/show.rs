@@ -14,9 +14,9 @@ use esctl::store::Store;
 use esctl::store::sqlite::SqliteStore;
 use esctl::store::sqlite::choose::{Choice, Chosen, Order};
 use esctl::store::sqlite::query::QueryError;
-use esctl::workbench::Workbench;
 use esctl::workbench::project::show::Shown;
 use esctl::workbench::project::{ColumnInfo, Manner, Wanted};
+use esctl::workbench::{Error, Workbench};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
         let computed = workbench.project_past(&args.name, at, manner, &mut aside, &mut progress);
         drop(ticker);
         context.say_notes(&workbench.domains);
-        let shown = workbench.project_shown(&args.name, computed.map_err(stopped)?)?;
+        let shown = workbench.project_shown(&args.name, computed.map_err(stopped_in_the_past)?)?;
         drop(workbench);
         return list(args, &shown, &picked, Rows::Alone(Box::new(aside)), context);
     }
@@ -94,6 +94,13 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
     caught_up.map_err(stopped)?;
     let shown = workbench.project_served(&args.name)?;
     list(args, &shown, &picked, Rows::Kept(workbench), context)
+}
+
+/// Nothing is written there, so that `project parked` would not list it.
+fn stopped_in_the_past(error: Error) -> Failure {
+    let of_script = matches!(error, Error::Script(_));
+    let failure = Failure::from(error);
+    if of_script { failure.hint("`--park` goes on past it") } else { failure }
 }
 
 /// Where the rows are.

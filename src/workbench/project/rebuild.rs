@@ -2,12 +2,13 @@
 
 use super::fill::{Filling, Manner, Places, Run};
 use super::rows::{Routes, Rows, Share, Stop};
+use super::show::Shown;
 use super::{Progress, projection_of, table_of};
 use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded, Time};
 use crate::json::Value;
 use crate::store::{EventFilter, Generation, RowChange, StoreError, Table};
-use crate::workbench::{Error, Misfit, PAGE, Workbench};
+use crate::workbench::{Error, PAGE, Workbench};
 use std::collections::HashSet;
 
 /// A read model's table, and its filling that is served, if the rules of today filled it.
@@ -138,11 +139,8 @@ impl Workbench {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, name)?;
         let table = table_of(projection);
-        let column = projection.columns.iter().next();
-        let key = match column.map(|column| column.kind.read(key)) {
-            Some(key) => key.map_err(Misfit::new)?,
-            None => return Err(Misfit::new(format!("`{name}` has no columns")).into()),
-        };
+        // Read as `project show` reads it.
+        let key = Shown::new(projection, 0).key(key)?;
         loop {
             self.project_catch_up(name, Manner::default(), now, progress)?;
             let Some(served) = self.store.served(name)?.filter(|served| served.digest == projection.digest) else {

@@ -146,6 +146,8 @@ impl<'d> Routes<'d> {
         for key in found {
             match column.kind.accept(key.clone()) {
                 Ok(key) => {
+                    // A number names one row, however many zeros it ends with.
+                    let key = if let Value::Decimal(decimal) = key { Value::Decimal(decimal.normalize()) } else { key };
                     let text = Arc::from(key.to_string());
                     if keys.iter().all(|(known, _)| *known != text) {
                         keys.push((text, key));
