@@ -1,6 +1,6 @@
 //! What every store refuses before it touches anything.
 
-use super::{Ahead, Column, ColumnKind, Decision, Generation, StoreError, Table};
+use super::{Ahead, Column, ColumnKind, Decision, Failure, StoreError, Table};
 use crate::event::{Head, MAX_LABEL_BYTES, MAX_PAYLOAD_BYTES, Position};
 
 /// Names of the views that every store file has; no projection is named like one of them.
@@ -90,12 +90,12 @@ pub(super) fn advance_part(
     misuse("the parts of a step go to one position, in the order of the keys".to_owned())
 }
 
-/// Only what is not shown to anybody may be in parts.
-pub(super) fn unserved(generation: &Generation) -> Result<(), StoreError> {
-    if generation.served {
-        return misuse(format!("`{}` is served: its rows and its checkpoint move together", generation.projection));
+/// Refuses to note events that do not lie in the step.
+pub(super) fn parked(from: Position, to: Position, parked: &[Failure]) -> Result<(), StoreError> {
+    match parked.iter().find(|failure| failure.position <= from || failure.position > to) {
+        Some(failure) => misuse(format!("the event at {} is not between {from} and {to}", failure.position)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The key's column.

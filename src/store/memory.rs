@@ -49,6 +49,12 @@ struct Filling {
 }
 
 impl Filling {
+    /// All rows have come so far.
+    fn moved(&mut self, to: Position) {
+        self.generation.checkpoint = to;
+        self.generation.stopped.take_if(|failure| failure.position <= to);
+    }
+
     fn write(&mut self, table: &Table, changes: &[RowChange]) -> Result<(), StoreError> {
         let key = check::key(table)?;
         for change in changes {
@@ -434,6 +440,7 @@ impl Store for MemoryStore {
         self.outside()?;
         column::check(table, changes)?;
         check::advance(from, to, self.now().position)?;
+        check::parked(from, to, parked)?;
         let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
         let (at, ahead) = (filling.generation.checkpoint, &filling.generation.ahead);
         if at != from || ahead.as_ref().is_some_and(|ahead| ahead.position != to) {
@@ -443,10 +450,7 @@ impl Store for MemoryStore {
         filling.parked.extend(parked.iter().map(|failure| (failure.position, failure.clone())));
         filling.generation.parked = filling.parked.len() as u64;
         filling.generation.ahead = None;
-        if filling.generation.stopped.as_ref().is_some_and(|failure| failure.position <= to) {
-            filling.generation.stopped = None;
-        }
-        filling.generation.checkpoint = to;
+        filling.moved(to);
         Ok(())
     }
 
@@ -463,8 +467,9 @@ impl Store for MemoryStore {
         column::check(table, changes)?;
         check::advance_part(from, before, to, self.now().position)?;
         let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
-        check::unserved(&filling.generation)?;
-        if filling.generation.checkpoint != from || filling.generation.ahead.as_ref() != before {
+        let Generation { checkpoint, served, ahead, .. } = &filling.generation;
+        // Another process that built the same has put it in service.
+        if *served || *checkpoint != from || ahead.as_ref() != before {
             return Err(StoreError::Overtaken);
         }
         filling.write(table, changes)?;
@@ -489,13 +494,16 @@ impl Store for MemoryStore {
         }
         mark.fillings.entry(generation).or_insert_with(|| filling.clone());
         filling.write(table, changes)?;
-        filling.generation.checkpoint = to;
+        filling.moved(to);
         Ok(())
     }
 
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {
         self.outside()?;
         let filling = self.fillings.get_mut(&generation).ok_or(StoreError::Overtaken)?;
+        if filling.generation.checkpoint >= failure.position {
+            return Err(StoreError::Overtaken);
+        }
         filling.generation.stopped = Some(failure.clone());
         Ok(())
     }
@@ -511,6 +519,7 @@ impl Store for MemoryStore {
         match self.fillings.get(&generation) {
             None => return Err(StoreError::Overtaken),
             Some(filling) if filling.generation.served => return Ok(()),
+            Some(filling) if filling.generation.ahead.is_some() => return Err(StoreError::Overtaken),
             Some(_) => self.remove(&table.name, true),
         }
         if let Some(filling) = self.fillings.get_mut(&generation) {

@@ -404,7 +404,7 @@ pub trait Store {
         self.advance_past(table, generation, from, to, changes, &[])
     }
 
-    /// The same, and notes the events in between that were not applied.
+    /// The same, and notes the events in between that were not applied: after `from`, up to `to`.
     fn advance_past(
         &mut self,
         table: &Table,
@@ -416,8 +416,8 @@ pub trait Store {
     ) -> Result<(), StoreError>;
 
     /// Writes some of the changes between the checkpoint `from` and `to.position`: those of keys after `before` and
-    /// up to `to`. [`StoreError::Overtaken`] where the checkpoint is not `from`, or the rows are not ahead as `before` says.
-    /// Only while the generation is built.
+    /// up to `to`. [`StoreError::Overtaken`] where the checkpoint is not `from`, the rows are not ahead as `before` says, or
+    /// the generation is served by now: who reads sees rows and checkpoint together.
     fn advance_part(
         &mut self,
         table: &Table,
@@ -429,7 +429,8 @@ pub trait Store {
     ) -> Result<(), StoreError>;
 
     /// Writes row changes and moves the checkpoint within a turn, to be stored with what is appended in it, or not at all. The
-    /// checkpoint goes at most to the last event appended.
+    /// checkpoint goes at most to the last event appended. [`StoreError::Overtaken`] as for the others, also where rows are
+    /// ahead; the turn can go on then.
     fn advance_in_turn(
         &mut self,
         table: &Table,
@@ -439,13 +440,15 @@ pub trait Store {
         changes: &[RowChange],
     ) -> Result<(), StoreError>;
 
-    /// Notes the event before which a generation stopped, in place of an earlier note. It goes when the checkpoint moves.
+    /// Notes the event before which a generation stopped, in place of an earlier note. It goes when the checkpoint gets there.
+    /// [`StoreError::Overtaken`] where it is there already: another process went on past it.
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError>;
 
     /// At most `limit` events that a generation went on past, after a position, in order.
     fn parked(&mut self, generation: u64, after: Position, limit: usize) -> Result<Vec<Failure>, StoreError>;
 
     /// Puts a generation in service and retires the one served before, in one step; readers see the one or the other.
+    /// [`StoreError::Overtaken`] where some of its rows are ahead: another process is going on with it.
     fn serve(&mut self, table: &Table, generation: u64, time: Time) -> Result<(), StoreError>;
 
     /// Rows of a generation, ordered by key.

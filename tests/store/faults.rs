@@ -2,9 +2,9 @@
 
 use super::*;
 use esctl::event::{Hash, Head, Version};
-use esctl::store::{Ahead, Failure};
-use esctl::store::{EventPage, RowChange, StoredCommand, StreamInfo, Verified};
+use esctl::store::{Ahead, EventPage, RowChange, StoredCommand, StreamInfo, Verified};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 
 /// When a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,8 +187,9 @@ impl Store for FailingStore {
     }
 }
 
-/// Two batches of commands, then a projection is built, filled in two steps and served. Everything asks first what is
-/// there, as a program does that was interrupted and runs again. `done` hears of each finished step.
+/// Two batches of commands, then a projection is built and put in service, and then it moves within the turn of a command.
+/// Everything asks first what is there, as a program does that was interrupted and runs again. `done` hears of each
+/// finished step.
 fn scenario(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn Store)) -> Result<(), StoreError> {
     for batch in 0..2 {
         store.begin()?;
@@ -204,20 +205,51 @@ fn scenario(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn 
         store.commit()?;
         done(store);
     }
-    if store.served(&table.name)?.is_some() {
-        return Ok(());
+    if store.served(&table.name)?.is_none() {
+        fill(store, table, done)?;
     }
+    if store.command("c9")?.is_none() {
+        let Some(served) = store.served(&table.name)? else { panic!("it was served") };
+        store.begin()?;
+        append(store, &command("c9", "account/ada", 9), &[event("account/ada", "Out")])?;
+        let end = store.head()?.position;
+        let changes = [RowChange::Put(row(text("account/ada"), 9)), RowChange::Delete(text("account/1"))];
+        store.advance_in_turn(table, served.number, served.checkpoint, end, &changes)?;
+        store.commit()?;
+        done(store);
+    }
+    Ok(())
+}
+
+/// Two steps. The first is in two parts; before the second one it stops, and then it goes on past an event.
+fn fill(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn Store)) -> Result<(), StoreError> {
     let mut generation = store.build(table)?;
     done(store);
     let end = store.head()?.position;
     while generation.checkpoint < end {
         let page = store.read_all(generation.checkpoint, 5, false, &EventFilter::default())?;
-        let mut changes = Vec::new();
+        let mut changes = BTreeMap::new();
         for event in &page.events {
-            let count = i64::try_from(event.version.0).unwrap();
-            changes.push(RowChange::Put(row(text(event.stream.as_str()), count)));
+            let (key, count) = (text(event.stream.as_str()), i64::try_from(event.version.0).unwrap());
+            changes.insert(key.to_string(), RowChange::Put(row(key, count)));
         }
-        store.advance(table, generation.number, generation.checkpoint, page.scanned, &changes)?;
+        let (number, from, is_first) = (generation.number, generation.checkpoint, generation.checkpoint == Position(0));
+        if is_first && generation.ahead.is_none() {
+            let (key, change) = changes.first_key_value().unwrap();
+            let part = Ahead { position: page.scanned, key: key.as_str().into() };
+            store.advance_part(table, number, from, None, &part, std::slice::from_ref(change))?;
+            done(store);
+            generation.ahead = Some(part);
+        }
+        if !is_first && generation.stopped.is_none() {
+            store.stop(number, &failure(7))?;
+            done(store);
+        }
+        let ahead = generation.ahead.take();
+        let is_left = |key: &str| ahead.as_ref().is_none_or(|ahead| *key > *ahead.key);
+        let rest: Vec<_> = changes.into_iter().filter(|(key, _)| is_left(key)).map(|(_, change)| change).collect();
+        let parked: Vec<_> = if is_first { Vec::new() } else { vec![failure(7)] };
+        store.advance_past(table, number, from, page.scanned, &rest, &parked)?;
         done(store);
         generation.checkpoint = page.scanned;
     }
@@ -231,7 +263,7 @@ fn a_failure_leaves_the_state_before_or_after(make: &dyn Fn() -> Subject) {
     let mut clean = make();
     let mut states = vec![dump(clean.store(), &table)];
     scenario(clean.store(), &table, &mut |store| states.push(dump(store, &table))).unwrap();
-    assert_eq!(states.len(), 7);
+    assert_eq!(states.len(), 10);
 
     let mut lost_answers = 0;
     for fault in [Fault::Before, Fault::After] {
@@ -264,7 +296,7 @@ fn a_failure_leaves_the_state_before_or_after(make: &dyn Fn() -> Subject) {
         }
     }
     // Each step was once done without an answer, and seen twice.
-    assert_eq!(lost_answers, 2 * 6);
+    assert_eq!(lost_answers, 2 * 9);
 }
 
 #[test]
@@ -283,8 +315,9 @@ fn a_turn_that_broke_half_way_cannot_be_committed() {
     for refused in 1..=6 {
         let (_folder, path) = place();
         let mut store = open(&path);
-        let unused = table("unused", ColumnKind::Text, "d");
-        let before = dump(&mut store, &unused);
+        let rows = table("balances", ColumnKind::Text, "d");
+        let number = store.build(&rows).unwrap().number;
+        let before = dump(&mut store, &rows);
         let raw = Connection::open(&path).unwrap();
         raw.execute_batch(&format!(
             "CREATE TRIGGER refuse BEFORE INSERT ON es_events WHEN NEW.position = {refused} \
@@ -296,12 +329,47 @@ fn a_turn_that_broke_half_way_cannot_be_committed() {
         let outcomes = [1, 2].map(|n| append(&mut store, &command(&format!("c{n}"), "account/ada", 1), &events));
         assert_eq!(outcomes[0].is_ok(), refused > 3);
         assert!(matches!(outcomes[1], Err(StoreError::Damaged(_) | StoreError::Misuse(_))), "{outcomes:?}");
+        let step = store.advance_in_turn(&rows, number, Position(0), Position(0), &[RowChange::Put(row(text("a"), 1))]);
+        assert!(matches!(step, Err(StoreError::Misuse(_))), "{step:?}");
         let Err(StoreError::Misuse(words)) = store.commit() else { panic!("half a command was committed") };
         assert_eq!(words, "nothing of this turn is stored: something in it failed before");
-        assert_eq!(dump(&mut store, &unused), before);
+        assert_eq!(dump(&mut store, &rows), before);
         raw.execute_batch("DROP TRIGGER refuse").unwrap();
         send(&mut store, "c3", 1, &[("new/2", "Newer"), ("new/1", "New"), ("account/ada", "Out")]);
         let kinds: Vec<_> = everything(&mut store).iter().map(|e| format!("{} {}", e.stream, e.kind)).collect();
         assert_eq!(kinds, ["new/2 Newer", "new/1 New", "account/ada Out"]);
     }
+}
+
+/// The same in the middle of the rows of a step.
+#[test]
+fn a_turn_whose_rows_broke_half_way_cannot_be_committed() {
+    let (_folder, path) = place();
+    let mut store = open(&path);
+    let rows = table("balances", ColumnKind::Text, "d");
+    let number = store.build(&rows).unwrap().number;
+    let before = dump(&mut store, &rows);
+    let raw = Connection::open(&path).unwrap();
+    let changes = ["a", "b"].map(|key| RowChange::Put(row(text(key), 1)));
+    for refused in ["INSERT ON balances__1 WHEN NEW.key = 'b'", "UPDATE ON es_generations"] {
+        raw.execute_batch(&format!("CREATE TRIGGER refuse BEFORE {refused} BEGIN SELECT RAISE(ABORT, 'refused'); END"))
+            .unwrap();
+        store.begin().unwrap();
+        append(&mut store, &command("c1", "account/ada", 1), &[event("account/ada", "Out")]).unwrap();
+        let step = store.advance_in_turn(&rows, number, Position(0), Position(1), &changes);
+        assert!(matches!(step, Err(StoreError::Damaged(_))), "{step:?}");
+        let again = store.advance_in_turn(&rows, number, Position(0), Position(1), &[]);
+        assert!(matches!(again, Err(StoreError::Misuse(_))), "{again:?}");
+        let more = append(&mut store, &command("c2", "account/ada", 1), &[event("account/ada", "In")]);
+        assert!(matches!(more, Err(StoreError::Misuse(_))), "{more:?}");
+        let Err(StoreError::Misuse(words)) = store.commit() else { panic!("half a step was committed") };
+        assert_eq!(words, "nothing of this turn is stored: something in it failed before");
+        assert_eq!(dump(&mut store, &rows), before);
+        raw.execute_batch("DROP TRIGGER refuse").unwrap();
+    }
+    store.begin().unwrap();
+    append(&mut store, &command("c1", "account/ada", 1), &[event("account/ada", "Out")]).unwrap();
+    store.advance_in_turn(&rows, number, Position(0), Position(1), &changes).unwrap();
+    store.commit().unwrap();
+    assert_eq!(all_rows(&mut store, &rows, number).len(), 2);
 }

@@ -6,13 +6,14 @@ mod file;
 mod generations;
 mod log;
 mod model;
+mod parts;
 
 use esctl::event::{Command, NewEvent, Position, Recorded, StreamName, Time};
 use esctl::json::Value;
 use esctl::store::memory::MemoryStore;
 use esctl::store::sqlite::{Access, Options, SqliteStore};
 use esctl::store::{
-    Appended, Column, ColumnKind, Decision, EventFilter, Generation, Row, RowFilter, Store, StoreError, Table,
+    Appended, Column, ColumnKind, Decision, EventFilter, Failure, Generation, Row, RowFilter, Store, StoreError, Table,
 };
 use faults::FailingStore;
 use std::fmt::Write;
@@ -160,7 +161,8 @@ pub fn dump(store: &mut dyn Store, table: &Table) -> String {
     let generations: Vec<Generation> = store.generations().unwrap();
     for generation in generations {
         let table = Table { name: generation.projection.clone(), ..table.clone() };
-        writeln!(text, "{generation:?} {:?}", all_rows(store, &table, generation.number)).unwrap();
+        let parked = store.parked(generation.number, Position(0), usize::MAX).unwrap();
+        writeln!(text, "{generation:?} {:?} {parked:?}", all_rows(store, &table, generation.number)).unwrap();
     }
     text
 }
@@ -171,6 +173,12 @@ pub fn text(text: &str) -> Value {
 
 pub fn decimal(text: &str) -> Value {
     Value::Decimal(text.parse().unwrap())
+}
+
+/// What is noted of an event that could not be applied.
+pub fn failure(position: u64) -> Failure {
+    let error = format!("no {position}").into();
+    Failure { position: Position(position), key: Some(text("ada")), error, place: Some("bank.yaml:1:2".into()) }
 }
 
 /// A row of [`table`] with that key.

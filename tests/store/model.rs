@@ -6,7 +6,7 @@
 use super::*;
 use crate::support::trial::scaled;
 use esctl::event::Version;
-use esctl::store::RowChange;
+use esctl::store::{Ahead, RowChange};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use std::fmt::Debug;
@@ -28,7 +28,16 @@ enum Operation {
     Domain(u8),
     Build(u8, u8),
     Abandon(u8),
-    Advance(u8, u64, u64, u64, Vec<(bool, Key)>),
+    /// The last are the events that were not applied.
+    Advance(u8, u64, u64, u64, Vec<(bool, Key)>, Vec<u64>),
+    /// The checkpoint and where rows are ahead, if not as they are; how far they are to be then.
+    Part(u8, u64, Option<(u64, u64, u8)>, (u64, u8), Vec<(bool, Key)>),
+    /// All that is missing, whatever is ahead.
+    AdvanceOn(u8, u64, Vec<(bool, Key)>, Vec<u64>),
+    /// From and to where, if not all that is missing.
+    InTurn(u8, u64, Option<(u64, u64)>, Vec<(bool, Key)>),
+    Stop(u64, u64),
+    Parked(u64, u64, usize),
     Serve(u8, u64, i64),
     Select(u8, u64, Option<Key>, usize),
     Rows(u8, u64, Vec<Key>),
@@ -58,6 +67,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     ];
     let key = || (digits.clone(), 0..4_u32);
     let generation = || 0..6_u64;
+    let changes = || prop::collection::vec((any::<bool>(), key()), 0..6);
+    let positions = || prop::collection::vec(0..6_u64, 0..3);
     prop_oneof![
         6 => Just(Operation::Begin),
         12 => (0..40_u8, 0..6_i64, 0..3_u8, prop::collection::vec((0..8_u8, 0..4_u8), 0..5))
@@ -75,8 +86,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..4_u8).prop_map(Operation::Domain),
         2 => (0..2_u8, 0..3_u8).prop_map(|(p, d)| Operation::Build(p, d)),
         1 => (0..2_u8).prop_map(Operation::Abandon),
-        4 => (0..2_u8, generation(), 0..3_u64, 0..4_u64, prop::collection::vec((any::<bool>(), key()), 0..6))
-            .prop_map(|(p, g, f, t, c)| Operation::Advance(p, g, f, t, c)),
+        4 => (0..2_u8, generation(), 0..3_u64, 0..4_u64, changes(), positions())
+            .prop_map(|(p, g, f, t, c, n)| Operation::Advance(p, g, f, t, c, n)),
+        4 => (0..2_u8, generation(), prop::option::weighted(0.2, (0..3_u64, 0..4_u64, 0..4_u8)), (0..5_u64, 0..9_u8), changes())
+            .prop_map(|(p, g, before, to, c)| Operation::Part(p, g, before, to, c)),
+        2 => (0..2_u8, generation(), changes(), positions()).prop_map(|(p, g, c, n)| Operation::AdvanceOn(p, g, c, n)),
+        4 => (0..2_u8, generation(), prop::option::weighted(0.3, (0..4_u64, 0..6_u64)), changes())
+            .prop_map(|(p, g, step, c)| Operation::InTurn(p, g, step, c)),
+        2 => (generation(), 0..6_u64).prop_map(|(g, n)| Operation::Stop(g, n)),
+        1 => (generation(), 0..6_u64, 0..3_usize).prop_map(|(g, a, l)| Operation::Parked(g, a, l)),
         2 => (0..2_u8, generation(), 0..5_i64).prop_map(|(p, g, t)| Operation::Serve(p, g, t)),
         2 => (0..2_u8, generation(), prop::option::of(key()), 0..4_usize).prop_map(|(p, g, a, l)| Operation::Select(p, g, a, l)),
         1 => (0..2_u8, generation(), prop::collection::vec(key(), 0..3)).prop_map(|(p, g, k)| Operation::Rows(p, g, k)),
@@ -161,28 +179,45 @@ fn apply(subject: &mut Subject, operation: &Operation) -> String {
         Operation::Domain(n) => outcome(store.knows_domain(&format!("d{n}"))),
         Operation::Build(p, digest) => outcome(store.build(&projection(*p, *digest))),
         Operation::Abandon(p) => outcome(store.abandon(&projection(*p, 0).name)),
-        Operation::Advance(p, generation, from, to, changes) => {
-            let changes: Vec<_> = changes
-                .iter()
-                .enumerate()
-                .map(|(n, (put, k))| match put {
-                    true => {
-                        let mut row = row(key(k), i64::try_from(n).unwrap());
-                        row[2] = key(k);
-                        row[5] = key(k);
-                        RowChange::Put(row)
-                    }
-                    false => RowChange::Delete(key(k)),
-                })
-                .collect();
-            // A generation belongs to a projection: asking with another one's table would be a bug.
-            match of(store, *generation, *p) {
-                true => {
-                    outcome(store.advance(&projection(*p, 0), *generation, Position(*from), Position(*to), &changes))
-                }
-                false => String::new(),
+        // A generation belongs to a projection: asking with another one's table would be a bug.
+        Operation::Advance(p, generation, from, to, changes, parked) => match of(store, *generation, *p) {
+            true => {
+                let (changes, parked) = (row_changes(changes), failures(parked));
+                let (table, from, to) = (projection(*p, 0), Position(*from), Position(*to));
+                outcome(store.advance_past(&table, *generation, from, to, &changes, &parked))
             }
-        }
+            false => String::new(),
+        },
+        Operation::Part(p, generation, before, to, changes) => match of(store, *generation, *p) {
+            true => {
+                let (from, before) = match before {
+                    Some((from, to, key)) => (Position(*from), Some(ahead(*to, *key))),
+                    None => known(store, *generation),
+                };
+                let (table, to, changes) = (projection(*p, 0), ahead(to.0, to.1), row_changes(changes));
+                outcome(store.advance_part(&table, *generation, from, before.as_ref(), &to, &changes))
+            }
+            false => String::new(),
+        },
+        Operation::AdvanceOn(p, generation, changes, parked) => match of(store, *generation, *p) {
+            true => {
+                let (from, ahead) = known(store, *generation);
+                let to = ahead.map_or(store.head().unwrap().position, |ahead| ahead.position);
+                let (changes, parked) = (row_changes(changes), failures(parked));
+                outcome(store.advance_past(&projection(*p, 0), *generation, from, to, &changes, &parked))
+            }
+            false => String::new(),
+        },
+        Operation::InTurn(p, generation, step, changes) => match of(store, *generation, *p) {
+            true => {
+                let all = || (known(store, *generation).0, store.head().unwrap().position);
+                let (from, to) = step.map_or_else(all, |(from, to)| (Position(from), Position(to)));
+                outcome(store.advance_in_turn(&projection(*p, 0), *generation, from, to, &row_changes(changes)))
+            }
+            false => String::new(),
+        },
+        Operation::Stop(generation, position) => outcome(store.stop(*generation, &failure(*position))),
+        Operation::Parked(generation, after, limit) => outcome(store.parked(*generation, Position(*after), *limit)),
         Operation::Serve(p, generation, time) => match of(store, *generation, *p) {
             true => outcome(store.serve(&projection(*p, 0), *generation, at(*time))),
             false => String::new(),
@@ -199,6 +234,34 @@ fn apply(subject: &mut Subject, operation: &Operation) -> String {
             false => String::new(),
         },
     }
+}
+
+fn row_changes(changes: &[(bool, Key)]) -> Vec<RowChange> {
+    let change = |(n, (put, k)): (usize, &(bool, Key))| match put {
+        true => {
+            let mut row = row(key(k), i64::try_from(n).unwrap());
+            row[2] = key(k);
+            row[5] = key(k);
+            RowChange::Put(row)
+        }
+        false => RowChange::Delete(key(k)),
+    };
+    changes.iter().enumerate().map(change).collect()
+}
+
+fn ahead(position: u64, key: u8) -> Ahead {
+    Ahead { position: Position(position), key: key.to_string().into() }
+}
+
+fn failures(positions: &[u64]) -> Vec<Failure> {
+    positions.iter().map(|position| failure(*position)).collect()
+}
+
+/// How far a generation has come.
+fn known(store: &mut dyn Store, generation: u64) -> (Position, Option<Ahead>) {
+    let all = store.generations().unwrap();
+    let found = all.into_iter().find(|found| found.number == generation);
+    found.map_or((Position(0), None), |found| (found.checkpoint, found.ahead))
 }
 
 /// Whether the generation is not one of another projection.

@@ -8,6 +8,7 @@ mod fuzz;
 mod kill;
 mod power;
 mod processes;
+mod rebuild;
 mod sql;
 mod tail;
 mod text;

@@ -46,6 +46,11 @@ impl Fault {
         }
     }
 
+    /// Whether there was no space.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Self::Sql(error) | Self::Commit(error) if code(error) == Some(ErrorCode::DiskFull))
+    }
+
     /// Whether the connection must not be used any more: after an I/O error nobody knows what reached the disk, and
     /// trying again may seem to succeed.
     pub(super) fn ends_connection(&self) -> bool {

@@ -532,10 +532,16 @@ impl Store for SqliteStore {
         to: Position,
         changes: &[RowChange],
     ) -> Result<(), StoreError> {
-        if self.turn.is_none() {
+        let Some(mut turn) = self.turn.take() else {
             return Err(check::no_turn());
+        };
+        let step = (from, to);
+        let outcome =
+            self.call(|connection, _| rows::advance_in_turn(connection, &mut turn, table, generation, step, changes));
+        if self.connection.is_some() {
+            self.turn = Some(turn);
         }
-        self.call(|connection, _| rows::advance_in_turn(connection, table, generation, (from, to), changes))
+        outcome
     }
 
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {

@@ -165,6 +165,9 @@ pub(super) fn serve(writer: &Writer<'_>, table: &Table, number: u64, time: Time)
     if by_number(&turn, number)?.served {
         return Ok(());
     }
+    if ahead(&turn, number)?.is_some() {
+        return Err(StoreError::Overtaken.into());
+    }
     let view = quoted(&table.name);
     if retire(&turn, &table.name, "served")? {
         turn.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
@@ -189,7 +192,9 @@ pub(super) fn serve(writer: &Writer<'_>, table: &Table, number: u64, time: Time)
 /// Notes where a generation stopped.
 pub(super) fn stop(writer: &Writer<'_>, number: u64, failure: &Failure) -> Result<(), Fault> {
     let turn = writer.begin()?;
-    by_number(&turn, number)?;
+    if by_number(&turn, number)?.checkpoint >= failure.position {
+        return Err(StoreError::Overtaken.into());
+    }
     failures::stop(&turn, number, failure)?;
     turn.commit()
 }
@@ -218,14 +223,14 @@ fn retire(connection: &Connection, projection: &str, state: &str) -> Result<bool
     Ok(statement.execute([projection, state])? > 0)
 }
 
-/// Empties and removes what is retired. What was asked for is done already: if another process holds the turn, what is
-/// left is left for next time.
+/// Empties and removes what is retired. What was asked for is done already: if another process holds the turn, or there is
+/// no space to note it, what is left is left for next time.
 fn clear(writer: &Writer<'_>) -> Result<(), Fault> {
     loop {
         match clear_some(writer) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
-            Err(fault) if fault.is_busy() => return Ok(()),
+            Err(fault) if fault.is_busy() || fault.is_full() => return Ok(()),
             Err(fault) => return Err(fault),
         }
     }

@@ -1,5 +1,6 @@
 //! The rows of a generation: reading them, and writing their changes together with the checkpoint.
 
+use super::append::Turn;
 use super::fault::Fault;
 use super::projections::{ahead, by_number, column_list, quoted, table_name};
 use super::{Writer, failures, read, sql, together, unsql};
@@ -99,6 +100,7 @@ pub(super) fn advance(
 ) -> Result<(), Fault> {
     let turn = writer.begin()?;
     check::advance(from, to, end(writer, &turn, to)?)?;
+    check::parked(from, to, parked)?;
     if by_number(&turn, generation)?.checkpoint != from {
         return Err(StoreError::Overtaken.into());
     }
@@ -109,29 +111,34 @@ pub(super) fn advance(
         turn.prepare_cached("DELETE FROM es_ahead WHERE generation = ?1")?.execute([sql(generation)])?;
     }
     write(&turn, table, generation, changes)?;
-    failures::forget(&turn, generation, to)?;
+    moved(&turn, generation, to)?;
     failures::park(&turn, generation, parked)?;
-    turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
-        .execute([sql(generation), sql(to.0)])?;
     turn.commit()
 }
 
 /// The same within a turn that somebody else ends.
 pub(super) fn advance_in_turn(
-    turn: &Connection,
+    connection: &Connection,
+    turn: &mut Turn,
     table: &Table,
     generation: u64,
     (from, to): (Position, Position),
     changes: &[RowChange],
 ) -> Result<(), Fault> {
+    // Where SQLite has rolled back by itself every statement would be a transaction of its own.
+    if turn.broken || connection.is_autocommit() {
+        turn.broken = true;
+        return Err(check::broken_turn().into());
+    }
     column::check(table, changes)?;
-    check::advance(from, to, read::head(turn)?.position)?;
-    if by_number(turn, generation)?.checkpoint != from || ahead(turn, generation)?.is_some() {
+    check::advance(from, to, turn.head.position)?;
+    if by_number(connection, generation)?.checkpoint != from || ahead(connection, generation)?.is_some() {
         return Err(StoreError::Overtaken.into());
     }
-    write(turn, table, generation, changes)?;
-    turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
-        .execute([sql(generation), sql(to.0)])?;
+    turn.broken = true;
+    write(connection, table, generation, changes)?;
+    moved(connection, generation, to)?;
+    turn.broken = false;
     Ok(())
 }
 
@@ -148,14 +155,22 @@ pub(super) fn advance_part(
     let turn = writer.begin()?;
     check::advance_part(from, before, to, end(writer, &turn, to.position)?)?;
     let found = by_number(&turn, generation)?;
-    check::unserved(&found)?;
-    if found.checkpoint != from || ahead(&turn, generation)?.as_ref() != before {
+    // Another process that built the same may have put it in service.
+    if found.served || found.checkpoint != from || ahead(&turn, generation)?.as_ref() != before {
         return Err(StoreError::Overtaken.into());
     }
     write(&turn, table, generation, changes)?;
     turn.prepare_cached("INSERT OR REPLACE INTO es_ahead (generation, position, key) VALUES (?1, ?2, ?3)")?
         .execute((sql(generation), sql(to.position.0), &to.key))?;
     turn.commit()
+}
+
+/// All rows have come so far.
+fn moved(turn: &Connection, generation: u64, to: Position) -> Result<(), Fault> {
+    failures::forget(turn, generation, to)?;
+    turn.prepare_cached("UPDATE es_generations SET checkpoint = ?2 WHERE number = ?1")?
+        .execute([sql(generation), sql(to.0)])?;
+    Ok(())
 }
 
 /// How far a checkpoint may go.

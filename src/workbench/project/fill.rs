@@ -186,7 +186,8 @@ impl Filling<'_> {
         })
     }
 
-    /// Applies events up to one, in strides.
+    /// Applies events up to one, in strides. Where some rows are ahead, the hands know only the others: it ends when these
+    /// have got there.
     fn stride(
         &self,
         hands: &mut dyn Hands,
@@ -203,6 +204,7 @@ impl Filling<'_> {
         let mut length = if short { SHORT } else { LONG };
         while stride.run.position < until {
             let from = stride.run.position;
+            let is_rest = stride.ahead.is_some();
             let until = stride.ahead.as_ref().map_or(until, |ahead| ahead.position);
             let (mut to, mut events) = (from, 0);
             while to < until {
@@ -229,6 +231,9 @@ impl Filling<'_> {
             hands.written(changes);
             stride.run.position = to;
             stride.run.events += events;
+            if is_rest {
+                break;
+            }
         }
         Ok(())
     }
