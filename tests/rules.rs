@@ -1,5 +1,6 @@
 //! What rules may and may not do, run for real on a store in memory.
 
+use crate::support::trial::{Dice, scaled};
 use esctl::diagnostic::{self, Source};
 use esctl::domain::Domains;
 use esctl::event::{StreamName, Time};
@@ -181,10 +182,11 @@ fn a_rejection_cannot_be_caught() {
 #[test]
 fn unlike_things_have_no_order() {
     assert_eq!(
-        decide("if () < 1 { reject(\"no\"); }"),
-        "fault at 17:17: `<` cannot compare nothing (`()`) with an integer"
+        decide("if command.n < 1 { reject(\"no\"); }"),
+        "fault at 17:24: `<` cannot compare nothing (`()`) with an integer"
     );
-    assert!(decide("if \"a\" >= 1.5 { reject(\"no\"); }").contains("`>=` cannot compare a string with a decimal"));
+    let text = decide("if (command.n ?? \"a\") >= 1.5 { reject(\"no\"); }");
+    assert!(text.contains("`>=` cannot compare a string with a decimal"), "{text}");
     assert_eq!(
         decide("require(1 < 1.5 && 2.0 >= 2 && \"a\" < \"b\" && () != 1 && !(1 == \"1\"), \"no\");"),
         "accepted v0: "
@@ -311,8 +313,8 @@ error: division by zero: 1 / 0
 
 #[test]
 fn a_fault_in_a_function_is_shown_there() {
-    let text = domain("{ n: 1 }", "state.n = 1", "let x = spoil(1);");
-    let said = said(World::new(&text).send("thing/1", "{}"));
+    let text = domain("{ n: 1 }", "state.n = 1", "let x = spoil(command.n);");
+    let said = said(World::new(&text).send("thing/1", "{\"n\":1}"));
     assert!(said.starts_with("fault at 3:"), "{said}");
 }
 
@@ -440,4 +442,105 @@ fn payloads_can_be_looked_through() {
     let sent = said(world.send("thing/1", "{\"n\":[{\"name\":\"b\",\"price\":2},{\"name\":\"a\",\"price\":1}]}"));
     assert_eq!(sent, "accepted v1: Done {\"n\":[[\"b\",\"a\"],1,\"a\",[2,3]]}");
     assert_eq!(world.state("thing/1"), "{\"n\":[\"a\"],\"list\":[1,2]}");
+}
+
+/// What `check` says of the kinds of values is no false alarm: what it calls an error fails when it runs.
+#[test]
+fn what_check_calls_an_error_fails_when_it_runs() {
+    const VALUES: &[&str] = &[
+        "()",
+        "true",
+        "7",
+        "1.5",
+        "\"aBc\"",
+        "'c'",
+        "[]",
+        "[3, 1]",
+        "[\"a\", \"b\"]",
+        "#{}",
+        "#{ a: 1, b: \"x\" }",
+        "0..3",
+        "|x| true",
+        "meta.time",
+        "state",
+        "state.n",
+        "version",
+    ];
+    const OPERATORS: &[&str] = &[
+        "+", "-", "*", "/", "%", "**", "<", "<=", ">", ">=", "==", "!=", "&&", "||", "in", "&", "|", "^", "<<", "..",
+        "??",
+    ];
+    const ARGUMENTS: &[&str] = &[
+        "",
+        "1",
+        "0, 1",
+        "\"a\"",
+        "\"2026-01-31\"",
+        "|x| true",
+        "|x| x",
+        "|x, y| 1",
+        "[1]",
+        "#{ b: 1 }",
+        "0..1",
+        "1, 1",
+        "\"a\", 1",
+        "\"a\", \"b\"",
+        "0, 1, [7]",
+        "1, \"half_up\"",
+        "1.5",
+    ];
+    let mut expressions = Vec::new();
+    for a in VALUES {
+        expressions.extend(["!", "-"].map(|operator| format!("{operator}{a}")));
+        expressions.extend([
+            format!("if {a} {{ 1 }} else {{ 2 }}"),
+            format!("for x in {a} {{ }}"),
+            format!("while {a} {{ break; }}"),
+        ]);
+        expressions.extend([
+            format!("{{ let a = {a}; a.a }}"),
+            format!("{{ let a = {a}; a.len }}"),
+            format!("`${{{a}}}`"),
+        ]);
+        for b in VALUES {
+            expressions.extend(OPERATORS.iter().map(|operator| format!("({a}) {operator} ({b})")));
+            expressions.push(format!("{{ let a = {a}; a[{b}] }}"));
+            expressions.extend(["=", "+=", "-="].map(|operator| format!("{{ let a = {a}; a {operator} {b}; }}")));
+            expressions.push(format!("{{ let a = [{a}]; a += {b}; a[0] }}"));
+        }
+        for name in functions::PACKAGED
+            .iter()
+            .chain(functions::OWN)
+            .filter(|name| !matches!(**name, "print" | "debug" | "call"))
+        {
+            expressions.extend(ARGUMENTS.iter().map(|arguments| format!("{{ let a = {a}; a.{name}({arguments}) }}")));
+        }
+    }
+    let sound = |script: &str| {
+        let text = domain("{ n: 1 }", "state.n = event.n", &format!("{script}\nemit(\"Done\", #{{ n: 1 }});"));
+        Domains::load(&[Source::new("test.yaml", text)]).0
+    };
+    let (mut told, mut ran, mut alarms) = (0, 0, Vec::new());
+    // What stands behind these is never asked.
+    expressions.retain(|expression| !expression.starts_with("(true) ||"));
+    // One in so many; other seeds take others.
+    let step = 8 / scaled(1, 8);
+    let first = usize::try_from(Dice::new().next() % step as u64).unwrap();
+    for expression in expressions.iter().skip(first).step_by(step) {
+        if sound(&format!("{expression};")).is_some() {
+            ran += 1;
+            continue;
+        }
+        // Within a `try` it is a warning. What does not even compile is not what this is about.
+        let Some(domains) = sound(&format!("try {{ {expression}; print(\"fine\"); }} catch {{ }}")) else { continue };
+        told += 1;
+        let mut world =
+            World { workbench: Workbench::new(Rc::new(domains), Box::new(MemoryStore::new("test"))), sent: 0 };
+        let _ = world.send("thing/1", "{}");
+        if !world.workbench.domains.take_notes().is_empty() {
+            alarms.push(expression);
+        }
+    }
+    assert!(alarms.is_empty(), "{} of {told} run well: {:#?}", alarms.len(), &alarms[..alarms.len().min(60)]);
+    assert!(told > 2_000 && ran > 800, "{told} are called an error, {ran} are not");
 }

@@ -3,15 +3,69 @@
 use super::facts::Facts;
 use super::fault::{self, Fault};
 use super::text::ScriptText;
-use super::{decide, functions, memory, operators};
+use super::{decide, functions, kinds, memory, operators};
 use crate::diagnostic::Diagnostic;
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicStringPackage,
     LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{AST, Caches, Dynamic, Engine, GlobalRuntimeState, OptimizationLevel, Scope};
-use std::cell::{Cell, RefCell};
+use rhai::{AST, ASTNode, Caches, Dynamic, Engine, GlobalRuntimeState, OptimizationLevel, Scope, Stmt};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+
+/// A function of a script or of a file: its name, the names of its parameters, and what it does.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) parameters: Vec<String>,
+    pub(super) body: Vec<Stmt>,
+}
+
+/// What is read off a syntax tree only where somebody asks.
+#[derive(Debug, Default)]
+struct Tree {
+    bodies: OnceCell<Vec<Function>>,
+    guarded: OnceCell<Vec<(String, String)>>,
+}
+
+impl Tree {
+    fn bodies(&self, ast: &AST) -> &[Function] {
+        self.bodies.get_or_init(|| {
+            let body = |name: &str, count: usize| {
+                // `clone_functions_only_filtered` would take all of them along.
+                let mut alone = ast.clone_functions_only();
+                alone.retain_functions(|_, _, found, parameters| found == name && parameters == count);
+                let mut body = Vec::new();
+                alone.walk(&mut |path: &[ASTNode<'_>]| {
+                    if let [ASTNode::Stmt(statement)] = path {
+                        body.push((*statement).clone());
+                    }
+                    true
+                });
+                body
+            };
+            let function = |found: rhai::ScriptFnMetadata<'_>| Function {
+                name: found.name.to_owned(),
+                parameters: found.params.iter().map(|name| (*name).to_owned()).collect(),
+                body: body(found.name, found.params.len()),
+            };
+            ast.iter_functions().map(function).collect()
+        })
+    }
+
+    fn guarded(&self, ast: &AST) -> &[(String, String)] {
+        self.guarded.get_or_init(|| {
+            let mut found = Vec::new();
+            ast.walk(&mut |path: &[ASTNode<'_>]| {
+                if let Some(ASTNode::Expr(expression)) = path.last() {
+                    kinds::guards(expression, &mut found);
+                }
+                true
+            });
+            found
+        })
+    }
+}
 
 /// What bounds one call of a script. Every limit is set explicitly: a debug build of Rhai has lower defaults.
 pub struct Limits;
@@ -30,28 +84,46 @@ impl Limits {
 }
 
 /// A script of the domain, compiled, with what is known of it.
+#[derive(Debug, Clone)]
+pub struct Script(Rc<Compiled>);
+
 #[derive(Debug)]
-pub struct Script {
+struct Compiled {
     ast: AST,
     text: Rc<ScriptText>,
     facts: Facts,
     library: Rc<Library>,
+    tree: Tree,
 }
 
 impl Script {
     /// Its text and place.
     pub fn text(&self) -> &ScriptText {
-        &self.text
+        &self.0.text
     }
 
     /// What it touches and causes.
     pub fn facts(&self) -> &Facts {
-        &self.facts
+        &self.0.facts
     }
 
     /// The functions of its file.
     pub fn library(&self) -> &Library {
-        &self.library
+        &self.0.library
+    }
+
+    pub(super) fn statements(&self) -> &[Stmt] {
+        self.0.ast.statements()
+    }
+
+    /// Its own functions: those without a name.
+    pub(super) fn bodies(&self) -> &[Function] {
+        self.0.tree.bodies(&self.0.ast)
+    }
+
+    /// Fields of which it asks somewhere whether they are there.
+    pub(super) fn guarded(&self) -> &[(String, String)] {
+        self.0.tree.guarded(&self.0.ast)
     }
 }
 
@@ -66,6 +138,7 @@ pub struct Library {
     /// What the engine has learnt of these scripts (which function a call means), kept from run to run. Two, because
     /// a decision folds what it emits while it runs.
     warm: [RefCell<Option<Warm>>; 2],
+    tree: Tree,
 }
 
 impl std::fmt::Debug for Library {
@@ -93,6 +166,15 @@ impl Library {
     /// What the functions touch and call.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    pub(super) fn bodies(&self) -> &[Function] {
+        self.tree.bodies(&self.ast)
+    }
+
+    /// Fields of which they ask somewhere whether they are there.
+    pub(super) fn guarded(&self) -> &[(String, String)] {
+        self.tree.guarded(&self.ast)
     }
 }
 
@@ -194,7 +276,7 @@ impl Host {
             .map(|f| (f.name.to_owned(), f.params.len()))
             .collect();
         let facts = text.as_ref().map(|text| Facts::of(&ast, text)).unwrap_or_default();
-        Ok(Library { ast, text, functions, facts, warm: [const { RefCell::new(None) }; 2] })
+        Ok(Library { ast, text, functions, facts, warm: [const { RefCell::new(None) }; 2], tree: Tree::default() })
     }
 
     /// Compiles a script that sees these names, in this order, and the functions of its file.
@@ -208,7 +290,13 @@ impl Host {
             .compile_with_scope(&names, &text.text)
             .map_err(|error| fault::while_compiling(&text, &error))?;
         let facts = Facts::of(&ast, &text);
-        Ok(Script { ast, text: Rc::new(text), facts, library: library.clone() })
+        Ok(Script(Rc::new(Compiled {
+            ast,
+            text: Rc::new(text),
+            facts,
+            library: library.clone(),
+            tree: Tree::default(),
+        })))
     }
 
     /// Runs a script over a scope. What it made and changed is in the scope afterwards.
@@ -232,6 +320,7 @@ pub(super) fn run(
     scope: &mut Scope<'_>,
     spent: u64,
 ) -> Result<(Dynamic, u64), Box<rhai::EvalAltResult>> {
+    let Script(script) = script;
     let library = &*script.library;
     let mut slot = library.warm.iter().find_map(|slot| slot.try_borrow_mut().ok());
     let mut warm = slot.as_mut().and_then(|slot| slot.take()).unwrap_or_else(|| {

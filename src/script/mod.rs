@@ -12,6 +12,7 @@ pub mod fault;
 pub mod fold;
 pub mod functions;
 pub mod host;
+pub mod kinds;
 pub mod memory;
 pub mod operators;
 pub mod project;

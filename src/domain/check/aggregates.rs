@@ -1,11 +1,13 @@
 //! Aggregates: states, events, folds, invariants.
 
+use super::kinds::{self, Wants};
 use super::{Checker, Purpose, WORDS, aggregate_in, text_of};
 use crate::domain::definition::{AggregateDefinition, EventDefinition, Named};
 use crate::domain::fields::{Fields, Type};
 use crate::domain::{Aggregate, EventType};
 use crate::json::Object;
 use crate::script::fold::{EventRules, Pin, StateField, StreamRules};
+use crate::script::kinds::Kind;
 use crate::script::{Host, Library, fold};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,7 +23,8 @@ impl Checker<'_> {
     ) -> Option<Aggregate> {
         let name = definition.name.text.clone();
         let mut whole = true;
-        let state_names: Vec<&str> = definition.state.iter().map(|f| f.name.text.as_str()).collect();
+        let state = kinds::state(&name, &definition.state);
+        self.states.insert(name.clone(), state.clone());
         let mut fields = Vec::new();
         let mut initial = Object::new();
         for field in &definition.state {
@@ -58,10 +61,14 @@ impl Checker<'_> {
         for (event, fields, text) in folds {
             let purpose = Purpose {
                 scope: fold::SCOPE,
-                fields: vec![
-                    ("state", state_names.clone(), "the state".to_owned()),
-                    ("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`")),
+                kinds: vec![
+                    ("state", Kind::Record(state.clone())),
+                    ("event", kinds::payload("event", &event, &fields)),
+                    ("version", Kind::Integer),
+                    ("meta", kinds::meta()),
                 ],
+                aggregate: &name,
+                wants: Wants::Fold,
                 changes: "state",
                 calls: &[],
                 what: "a `fold`",
@@ -87,7 +94,7 @@ impl Checker<'_> {
                     "the event is on line {line}; commands ask (`Open`), events say what happened (`Opened`)"
                 ));
             }
-            match self.command(host, library, &name, &state_names, command) {
+            match self.command(host, library, &name, &state, command) {
                 Some((command, rules)) => {
                     commands.insert(Box::from(command.as_str()), rules);
                 }
@@ -98,7 +105,9 @@ impl Checker<'_> {
         for (invariant, text) in definition.invariants {
             let purpose = Purpose {
                 scope: fold::INVARIANT_SCOPE,
-                fields: vec![("state", state_names.clone(), "the state".to_owned())],
+                kinds: vec![("state", Kind::Record(state.clone())), ("version", Kind::Integer)],
+                aggregate: &name,
+                wants: Wants::Truth,
                 changes: "",
                 calls: &[],
                 what: "an invariant",

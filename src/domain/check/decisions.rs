@@ -1,10 +1,12 @@
 //! Commands: what a decision can cause is known without running it, and exists.
 
+use super::kinds::{self, Wants};
 use super::{Checker, DECIDING, Purpose};
 use crate::domain::CommandRules;
 use crate::domain::definition::CommandDefinition;
 use crate::domain::fields::Fields;
 use crate::script::facts::{ArgumentKind, Call};
+use crate::script::kinds::{Kind, Record};
 use crate::script::{Host, Library, decide};
 use std::rc::Rc;
 
@@ -14,7 +16,7 @@ impl Checker<'_> {
         host: &Host,
         library: &Rc<Library>,
         aggregate: &str,
-        state: &[&str],
+        state: &Rc<Record>,
         definition: CommandDefinition,
     ) -> Option<(String, CommandRules)> {
         self.words(&definition.fields, &definition.name, "command");
@@ -22,10 +24,14 @@ impl Checker<'_> {
         let name = definition.name.text;
         let purpose = Purpose {
             scope: decide::SCOPE,
-            fields: vec![
-                ("state", state.to_vec(), "the state".to_owned()),
-                ("command", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{name}`")),
+            kinds: vec![
+                ("state", Kind::Record(state.clone())),
+                ("command", kinds::payload("command", &name, &fields)),
+                ("version", Kind::Integer),
+                ("meta", kinds::meta()),
             ],
+            aggregate,
+            wants: Wants::Anything,
             changes: "",
             calls: DECIDING,
             what: "a `decide`",

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod decisions;
+mod kinds;
 mod projections;
 mod scenarios;
 mod scripts;
@@ -12,6 +13,8 @@ use crate::domain::fields::Fields;
 use crate::domain::{Aggregate, Domains, File, definition, digest, yaml};
 use crate::script::Host;
 use crate::script::facts::{ArgumentKind, Call};
+use crate::script::kinds::{Kind, Record};
+use kinds::{Reading, Wants};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -88,14 +91,22 @@ struct Checker<'p> {
     problems: &'p mut Vec<Diagnostic>,
     names: Names,
     complete: bool,
+    /// Scripts that compile, to be read with the kinds of what they see once all of them are known.
+    readings: Vec<Reading>,
+    /// What is known of the states of aggregates.
+    states: BTreeMap<String, Rc<Record>>,
 }
 
 /// What a script is for: what it sees and may call.
 struct Purpose<'a> {
     /// Names in scope, in order.
     scope: &'a [&'a str],
-    /// The fields of those whose fields are known.
-    fields: Vec<(&'a str, Vec<&'a str>, String)>,
+    /// What is known of the values under those names.
+    kinds: Vec<(&'static str, Kind)>,
+    /// The aggregate that it belongs to; empty where it belongs to none.
+    aggregate: &'a str,
+    /// What its value is to be.
+    wants: Wants,
     /// The one of them that the script may change, if any.
     changes: &'a str,
     /// Functions beyond those that every script may call.
@@ -111,7 +122,7 @@ impl<'p> Checker<'p> {
             let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone()))).collect();
             events.insert(aggregate.name.text.clone(), of);
         }
-        Self { problems, names: Names { events }, complete }
+        Self { problems, names: Names { events }, complete, readings: Vec::new(), states: BTreeMap::new() }
     }
 
     fn problem(&mut self, rule: &'static str, message: impl Into<String>, place: &Place) -> &mut Diagnostic {
@@ -214,6 +225,7 @@ impl<'p> Checker<'p> {
                 });
             }
         }
+        self.read_kinds();
         if !whole {
             return None;
         }

@@ -1,11 +1,13 @@
 //! Read models: columns, keys, handlers.
 
+use super::kinds::{self, Wants};
 use super::{Checker, PROJECTING, Purpose, VIEWS};
 use crate::domain::definition::{KeyDefinition, Named, ProjectionDefinition};
 use crate::domain::digest::RulesDigest;
-use crate::domain::fields::{Fields, Type};
+use crate::domain::fields::{Field, Fields, Type};
 use crate::domain::{Handler, Projection, definition};
 use crate::json::{Object, Value};
+use crate::script::kinds::Kind;
 use crate::script::{Host, Library, Script, ScriptText, project};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -40,7 +42,7 @@ impl Checker<'_> {
             }
         }
         if let (Some(first), Some(named)) = (columns.iter().next(), definition.column_names.first())
-            && (first.optional || matches!(first.kind, Type::List(_) | Type::Object(_) | Type::Any | Type::Boolean))
+            && !can_be_key(first)
         {
             self.problem(
                 "key-column",
@@ -71,7 +73,10 @@ impl Checker<'_> {
                 self.no_column(column, &columns);
             }
         }
-        let column_list: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+        let row = kinds::row(&columns, &initial);
+        let key = columns.iter().next().map_or(Kind::Any, |column| kinds::of(&column.kind));
+        let wants =
+            columns.iter().next().map_or(Wants::Anything, |column| Wants::Key(column.name.clone(), key.clone()));
         let mut whole = true;
         let mut events: Vec<Handled> = Vec::new();
         for handler in definition.on {
@@ -85,22 +90,14 @@ impl Checker<'_> {
         let mut keys: HashMap<(String, String), Rc<Script>> = HashMap::new();
         match definition.key {
             Some(KeyDefinition::One(text)) => {
-                // Only fields that every event has can be the key of all.
-                let common: Vec<&str> = match events.split_first() {
-                    Some(((_, _, first, _), rest)) => first
-                        .iter()
-                        .map(|f| f.name.as_str())
-                        .filter(|name| rest.iter().all(|(_, _, fields, _)| fields.get(name).is_some()))
-                        .collect(),
-                    None => Vec::new(),
-                };
                 let purpose = Purpose {
                     scope: project::KEY_SCOPE,
-                    fields: if whole {
-                        vec![("event", common, "every event under `on`".to_owned())]
-                    } else {
-                        Vec::new()
-                    },
+                    kinds: vec![
+                        ("event", if whole { kinds::common(events.iter().map(|e| &*e.2)) } else { Kind::Any }),
+                        ("meta", kinds::meta()),
+                    ],
+                    aggregate: "",
+                    wants: wants.clone(),
                     changes: "",
                     calls: &[],
                     what: "the `key` of a projection",
@@ -120,7 +117,9 @@ impl Checker<'_> {
                     };
                     let purpose = Purpose {
                         scope: project::KEY_SCOPE,
-                        fields: vec![("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`"))],
+                        kinds: vec![("event", kinds::payload("event", &event, &fields)), ("meta", kinds::meta())],
+                        aggregate: "",
+                        wants: wants.clone(),
                         changes: "",
                         calls: &[],
                         what: "the `key` of a projection",
@@ -145,10 +144,15 @@ impl Checker<'_> {
         for (_, (aggregate, event), fields, text) in events {
             let purpose = Purpose {
                 scope: project::SCOPE,
-                fields: vec![
-                    ("row", column_list.clone(), "the row".to_owned()),
-                    ("event", fields.iter().map(|f| f.name.as_str()).collect(), format!("`{event}`")),
+                kinds: vec![
+                    ("row", row.clone()),
+                    ("event", kinds::payload("event", &event, &fields)),
+                    ("meta", kinds::meta()),
+                    ("key", key.clone()),
+                    ("exists", Kind::Boolean),
                 ],
+                aggregate: "",
+                wants: Wants::Anything,
                 changes: "row",
                 calls: PROJECTING,
                 what: "a projection's handler",
@@ -228,4 +232,9 @@ impl Checker<'_> {
         let fields = self.event_of(aggregate, event, &named.place)?;
         Some((aggregate.to_owned(), event.to_owned(), fields))
     }
+}
+
+/// Whether a column can hold keys.
+fn can_be_key(column: &Field) -> bool {
+    !column.optional && !matches!(column.kind, Type::List(_) | Type::Object(_) | Type::Any | Type::Boolean)
 }

@@ -1,5 +1,6 @@
 //! Scripts: that they compile, and that what they name is in scope.
 
+use super::kinds::Reading;
 use super::{Checker, DECIDING, PROJECTING, Purpose};
 use crate::diagnostic;
 use crate::diagnostic::{Diagnostic, suggest};
@@ -74,7 +75,8 @@ impl Checker<'_> {
         for call in &script.facts().calls {
             self.call_exists(call, &known, purpose.what);
         }
-        self.accesses(script.facts(), purpose);
+        self.positions(script.facts(), purpose);
+        self.readings.push(Reading::new(&script, purpose));
         Some(script)
     }
 
@@ -111,18 +113,8 @@ impl Checker<'_> {
         self.problem("unknown-function", message, &call.place).hints.extend(near);
     }
 
-    pub(super) fn accesses(&mut self, facts: &Facts, purpose: &Purpose<'_>) {
-        for access in &facts.accesses {
-            let Some((_, fields, owner)) = purpose.fields.iter().find(|(root, ..)| *root == access.root) else {
-                continue;
-            };
-            if fields.contains(&access.field.as_str()) {
-                continue;
-            }
-            let all = format!("{owner} has");
-            let message = format!("`{}` has no field `{}`", access.root, access.field);
-            self.unknown("unknown-field", message, &access.place, &access.field, fields.iter().copied(), &all);
-        }
+    /// Positions are for projections alone.
+    fn positions(&mut self, facts: &Facts, purpose: &Purpose<'_>) {
         if !purpose.what.contains("projection") {
             for access in facts.accesses.iter().filter(|a| a.root == "meta" && a.field == "position") {
                 self.problem(

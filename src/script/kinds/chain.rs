@@ -1,0 +1,343 @@
+//! `event.lines[0].sku`, `state.items.push(…)`, `row.sum += 1`: reading and changing what is within something.
+
+use super::Kind;
+use super::calls::MUTATORS;
+use super::reader::Reader;
+use crate::json::Value;
+use crate::script::value;
+use rhai::{ASTFlags, BinaryExpr, Expr, OpAssignment, Position};
+use std::rc::Rc;
+
+/// Names that texts, lists and numbers know after a dot though they are no fields.
+const GETTERS: &[&str] =
+    &["len", "is_empty", "start", "end", "is_odd", "is_even", "is_zero", "chars", "bytes", "name", "tag", "bits"];
+
+/// One step into something.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Field(String),
+    Item,
+}
+
+/// What a chain has come to: what it began with, and the steps from there, as long as they can be followed back.
+struct Path {
+    root: Option<String>,
+    steps: Vec<Step>,
+}
+
+/// `root.field` or `root["field"]`.
+pub(super) fn field(expression: &Expr) -> Option<(&str, &str)> {
+    let (pair, dotted) = match expression {
+        Expr::Dot(pair, ..) => (pair, true),
+        Expr::Index(pair, ..) => (pair, false),
+        _ => return None,
+    };
+    let Expr::Variable(variable, ..) = &pair.lhs else { return None };
+    match &pair.rhs {
+        Expr::Property(property, _) if dotted => Some((variable.1.as_str(), property.2.as_str())),
+        Expr::StringConstant(name, _) if !dotted => Some((variable.1.as_str(), name.as_str())),
+        _ => None,
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a chain.
+    pub(super) fn chain(&mut self, expression: &Expr) -> Kind {
+        self.walk(expression, false).0
+    }
+
+    /// Goes through a chain. To write, the last step need not be there yet.
+    fn walk(&mut self, expression: &Expr, writes: bool) -> (Kind, Path) {
+        let (pair, flags, dotted) = match expression {
+            Expr::Dot(pair, flags, _) => (pair, *flags, true),
+            Expr::Index(pair, flags, _) => (pair, *flags, false),
+            Expr::Variable(variable, ..) => {
+                let name = variable.1.to_string();
+                return (self.variable(&name), Path { root: Some(name), steps: Vec::new() });
+            }
+            other => return (self.expression(other), Path { root: None, steps: Vec::new() }),
+        };
+        let (mut kind, mut path) = self.walk(&pair.lhs, false);
+        let (mut rhs, mut flags, mut dotted) = (&pair.rhs, flags, dotted);
+        loop {
+            // In `a.b.c` the tree has `a` and (`b` and `c`); in `a[b.c]` the index is a chain of its own.
+            let (step, rest) = match rhs {
+                Expr::Dot(next, next_flags, _) if dotted || !flags.contains(ASTFlags::BREAK) => {
+                    (&next.lhs, Some((&next.rhs, *next_flags, true)))
+                }
+                Expr::Index(next, next_flags, _) if dotted || !flags.contains(ASTFlags::BREAK) => {
+                    (&next.lhs, Some((&next.rhs, *next_flags, false)))
+                }
+                last => (last, None),
+            };
+            // `?.` and `?[` give `()` where there is nothing.
+            let careful = flags.contains(ASTFlags::NEGATED) && matches!(kind, Kind::Maybe(_) | Kind::Nothing);
+            let base = if careful { kind.present().clone() } else { kind };
+            kind = match (dotted, step) {
+                (true, Expr::Property(property, position)) => {
+                    path.steps.push(Step::Field(property.2.to_string()));
+                    let last = writes && rest.is_none();
+                    self.property(&base, property.2.as_str(), *position, false, last)
+                }
+                (true, Expr::MethodCall(call, position)) => {
+                    let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
+                    self.change_by_method(&path, call.name.as_str(), &given);
+                    path.root = None;
+                    let given: Vec<Kind> = std::iter::once(base).chain(given).collect();
+                    self.packaged(call.name.as_str(), &given, *position)
+                }
+                (false, index) => {
+                    let last = writes && rest.is_none();
+                    self.index(&base, index, &mut path, last)
+                }
+                (true, other) => {
+                    path.root = None;
+                    self.expression(other)
+                }
+            };
+            if careful {
+                kind = kind.maybe();
+            }
+            match rest {
+                Some(next) => (rhs, flags, dotted) = next,
+                None => return (kind, path),
+            }
+        }
+    }
+
+    /// `base.name`
+    fn property(&mut self, base: &Kind, name: &str, position: Position, quoted: bool, writes: bool) -> Kind {
+        match base.present() {
+            Kind::Record(record) => {
+                if let Some(member) = record.member(name) {
+                    return member.kind;
+                }
+                if !record.open {
+                    let place = self.name_place(position, quoted);
+                    self.no_field(&format!("`{}`", record.root), &record.owner, name, &record.names(), place);
+                }
+                Kind::Any
+            }
+            Kind::Map(members) => {
+                if let Some(kind) = members.get(name) {
+                    return kind.clone();
+                }
+                if !writes {
+                    let known: Vec<String> = members.keys().cloned().collect();
+                    let place = self.name_place(position, quoted);
+                    self.no_field("this map", "it", name, &known, place);
+                }
+                Kind::Any
+            }
+            Kind::Open(of) => match &**of {
+                Kind::Never => Kind::Any,
+                of => of.clone(),
+            },
+            Kind::Any | Kind::Never => Kind::Any,
+            other if GETTERS.contains(&name) && *other != Kind::Nothing => Kind::Any,
+            other => {
+                let place = self.name_place(position, quoted);
+                self.error("kind", format!("{} has no field `{name}`", other.name()), place);
+                Kind::Any
+            }
+        }
+    }
+
+    /// The name of a field without its quotes.
+    fn name_place(&self, position: Position, quoted: bool) -> crate::diagnostic::Place {
+        let mut place = self.place(position);
+        if quoted && place.text().starts_with('"') && place.text().len() > 2 {
+            place.start += 1;
+            place.end -= 1;
+        }
+        place
+    }
+
+    /// `base[index]`
+    fn index(&mut self, base: &Kind, index: &Expr, path: &mut Path, writes: bool) -> Kind {
+        if let Expr::StringConstant(name, position) = index
+            && matches!(base.present(), Kind::Record(_) | Kind::Map(_))
+        {
+            path.steps.push(Step::Field(name.to_string()));
+            return self.property(base, name.as_str(), *position, true, writes);
+        }
+        path.steps.push(Step::Item);
+        let by = self.expression(index);
+        let by = by.present();
+        let (wanted, kind) = match base.present() {
+            Kind::List(of) => (Kind::Integer, (**of).clone()),
+            Kind::Open(of) => (Kind::Text, (**of).clone()),
+            Kind::Map(members) => (Kind::Text, members.values().fold(Kind::Never, |all, member| all.join(member))),
+            Kind::Record(_) => (Kind::Text, Kind::Any),
+            Kind::Text => (Kind::Integer, Kind::Text),
+            Kind::Integer | Kind::Any | Kind::Never => return Kind::Any,
+            other => {
+                let place = self.beginning(index);
+                self.error("kind", format!("{} has no items", other.name()), place);
+                return Kind::Any;
+            }
+        };
+        let fits = match wanted {
+            Kind::Integer => matches!(by, Kind::Integer | Kind::Number | Kind::Range),
+            _ => *by == wanted,
+        };
+        if !fits && !by.is_open_question() {
+            let place = self.beginning(index);
+            let (base, wanted) = (base.present().name(), wanted.name());
+            self.error("kind", format!("an item of {base} is named by {wanted}, not by {}", by.name()), place);
+        }
+        if kind == Kind::Never { Kind::Any } else { kind }
+    }
+
+    /// `target = value`, `target += value`
+    pub(super) fn assign(&mut self, assignment: &OpAssignment, pair: &BinaryExpr) {
+        let operator = assignment.get_op_assignment_info().map(|(.., operator)| operator);
+        let given = self.expression(&pair.rhs);
+        let (old, path) = self.walk(&pair.lhs, operator.is_none());
+        let new = match operator {
+            // A list takes in whatever it is given, a list item by item.
+            Some("+") if matches!(old, Kind::List(_)) => match (&old, &given) {
+                (_, Kind::List(_)) => old.join(&given),
+                (Kind::List(of), _) => Kind::list(of.join(&given)),
+                _ => Kind::Any,
+            },
+            Some(operator) => {
+                self.may_be_absent(&pair.rhs, &given, operator);
+                self.binary(operator, &old, &given, assignment.position())
+            }
+            None => given.clone(),
+        };
+        self.fits(&path, &new, &pair.rhs, operator.is_none());
+        self.put(&path, &new);
+    }
+
+    /// A field that is declared with a type keeps it.
+    fn fits(&mut self, path: &Path, new: &Kind, value: &Expr, whole: bool) {
+        let (Some(root), [Step::Field(name)]) = (&path.root, &path.steps[..]) else { return };
+        let Kind::Record(record) = self.variable(root) else { return };
+        let Some(member) = record.member(name) else { return };
+        let of = format!("`{name}` of {}", record.owner);
+        if member.declared {
+            let known = if whole { constant(value) } else { None };
+            if let (Some(known), Some(accepts)) = (known, &member.accepts) {
+                if let Err(why) = accepts(known) {
+                    let place = self.beginning(value);
+                    self.error("kind", format!("{of}: {why}"), place);
+                }
+            } else if let Some(misfit) = new.misfit(&member.kind) {
+                let place = self.beginning(value);
+                self.error("kind", format!("{of} is {}, {}", member.kind.name(), misfit.words()), place);
+            }
+        } else if record.root == "state" && new.excludes(&member.kind) && !member.kind.is_open_question() {
+            let place = self.beginning(value);
+            let message = format!("{of} is {} elsewhere, and becomes {} here", member.kind.name(), new.name());
+            self.warning("two-kinds", message, place)
+                .hints
+                .push("a field that holds values of two kinds needs care wherever it is read".to_owned());
+        }
+    }
+
+    /// Takes note of what something holds from now on.
+    fn put(&mut self, path: &Path, new: &Kind) {
+        let Some(root) = &path.root else { return };
+        match (self.variable(root), &path.steps[..]) {
+            (Kind::Record(record), [Step::Field(name), rest @ ..]) => {
+                record.learn(name, |old| within(old, rest, new));
+            }
+            (Kind::Record(_), _) => {}
+            (_, steps) => self.set_variable(root, |old| within(old, steps, new)),
+        }
+    }
+
+    fn change_by_method(&mut self, path: &Path, name: &str, given: &[Kind]) {
+        if path.root.is_none() || !MUTATORS.contains(&name) {
+            return;
+        }
+        let item = Path { root: path.root.clone(), steps: path.steps.iter().cloned().chain([Step::Item]).collect() };
+        match (name, given) {
+            ("push", [value]) | ("insert" | "set", [_, value]) => self.put(&item, value),
+            // These take away or change the order.
+            (
+                "clear" | "pop" | "shift" | "remove" | "truncate" | "chop" | "dedup" | "drain" | "retain" | "reverse"
+                | "sort" | "sort_by" | "sort_desc" | "order" | "trim" | "crop" | "make_lower" | "make_upper"
+                | "replace",
+                _,
+            ) => {}
+            _ => self.put(&item, &Kind::Any),
+        }
+    }
+}
+
+/// What something is after a step within it was given a value.
+fn within(old: &Kind, steps: &[Step], new: &Kind) -> Kind {
+    let Some((step, rest)) = steps.split_first() else { return old.join(new) };
+    match (old, step) {
+        (Kind::Maybe(kind), _) => within(kind, steps, new).maybe(),
+        (Kind::Open(of), _) => Kind::open(within(of, rest, new)),
+        (Kind::List(of), Step::Item) => Kind::list(within(of, rest, new)),
+        (Kind::Map(members), Step::Field(name)) => {
+            let mut members = (**members).clone();
+            let member = members.get(name).cloned().unwrap_or(Kind::Never);
+            members.insert(name.clone(), within(&member, rest, new));
+            Kind::Map(Rc::new(members))
+        }
+        (Kind::Map(members), Step::Item) => {
+            let all = members.values().fold(Kind::Never, |all, member| all.join(member));
+            Kind::open(within(&all, rest, new))
+        }
+        // Not known yet: it is learnt later what this is.
+        (Kind::Never, _) => Kind::Never,
+        (Kind::Text, Step::Item) => Kind::Text,
+        _ => Kind::Any,
+    }
+}
+
+/// The value of an expression that is known without running anything.
+pub(super) fn constant(expression: &Expr) -> Option<Value> {
+    match expression {
+        Expr::BoolConstant(truth, _) => Some(Value::Bool(*truth)),
+        Expr::IntegerConstant(number, _) => Some(Value::Integer(*number)),
+        Expr::StringConstant(text, _) => Some(Value::Text(text.to_string())),
+        Expr::CharConstant(character, _) => Some(Value::Text(character.to_string())),
+        Expr::DynamicConstant(known, _) => value::to_value(known).ok(),
+        Expr::FnCall(call, _) if call.name == "-" && call.op_token.is_some() => match &call.args[..] {
+            [Expr::IntegerConstant(number, _)] => number.checked_neg().map(Value::Integer),
+            [Expr::DynamicConstant(known, _)] => known.as_decimal().ok().map(|decimal| Value::Decimal(-decimal)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Fields that a script compares with `()` or gives another value for, wherever.
+pub(in crate::script) fn guards(expression: &Expr, found: &mut Vec<(String, String)>) {
+    let mut note = |expression: &Expr| {
+        if let Some((root, name)) = field(expression) {
+            found.push((root.to_owned(), name.to_owned()));
+        }
+    };
+    match expression {
+        Expr::FnCall(call, _) if matches!(call.name.as_str(), "==" | "!=" | "type_of") => {
+            let about = call.name == "type_of" || call.args.iter().any(|argument| matches!(argument, Expr::Unit(_)));
+            if about {
+                call.args.iter().for_each(note);
+            }
+        }
+        Expr::Coalesce(parts, _) => parts.iter().for_each(note),
+        Expr::Dot(pair, flags, _) | Expr::Index(pair, flags, _) if flags.contains(ASTFlags::NEGATED) => note(&pair.lhs),
+        _ => {}
+    }
+}
+
+/// So that the table of functions and this one agree.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_is_known_to_the_table() {
+        for name in MUTATORS {
+            assert!(crate::script::kinds::calls::knows(name), "{name}");
+        }
+    }
+}

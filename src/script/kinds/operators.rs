@@ -1,0 +1,140 @@
+//! Operators: what they take, and what they give.
+
+use super::Kind;
+use super::reader::Reader;
+use rhai::{Expr, FnCallExpr, Position};
+
+impl Reader<'_> {
+    pub(super) fn operation(&mut self, call: &FnCallExpr, position: Position) -> Kind {
+        let kinds: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
+        match (&kinds[..], call.name.as_str()) {
+            ([kind], "!") => {
+                if !matches!(kind, Kind::Boolean | Kind::Any | Kind::Never | Kind::Maybe(_)) {
+                    let place = self.place(position);
+                    self.error("kind", format!("`!` does not work on {}", kind.name()), place);
+                }
+                Kind::Boolean
+            }
+            ([kind], operator) => {
+                if !kind.is_number() && !matches!(kind, Kind::Any | Kind::Never | Kind::Maybe(_)) {
+                    let place = self.place(position);
+                    self.error("kind", format!("`{operator}` does not work on {}", kind.name()), place);
+                }
+                if kind.is_number() { kind.clone() } else { Kind::Any }
+            }
+            ([left, right], operator) => {
+                let operator = operator.to_owned();
+                for (argument, kind) in call.args.iter().zip([left, right]) {
+                    self.may_be_absent(argument, kind, &operator);
+                }
+                self.binary(&operator, left, right, position)
+            }
+            _ => Kind::Any,
+        }
+    }
+
+    /// An operator that fails on `()` meets a field that may be absent, and nobody asks whether it is there.
+    pub(super) fn may_be_absent(&mut self, argument: &Expr, kind: &Kind, operator: &str) {
+        if !matches!(operator, "-" | "*" | "/" | "%" | "**" | "<" | "<=" | ">" | ">=") {
+            return;
+        }
+        if let Some((root, field)) = self.absent(argument, kind) {
+            let place = self.beginning(argument);
+            self.warning(
+                "may-be-absent",
+                format!("`{root}.{field}` may be absent, and then `{operator}` fails"),
+                place,
+            )
+            .hints
+            .push(format!("give it a value for that case: `({root}.{field} ?? …)`"));
+        }
+    }
+
+    /// The field of a payload that an expression is, if it may be absent and nobody asks whether it is there.
+    pub(super) fn absent(&self, expression: &Expr, kind: &Kind) -> Option<(String, String)> {
+        let Kind::Maybe(_) = kind else { return None };
+        let (root, field) = super::chain::field(expression)?;
+        let Kind::Record(record) = self.variable(root) else { return None };
+        record.member(field)?;
+        (matches!(record.root, "event" | "command") && !self.is_guarded(root, field))
+            .then(|| (root.to_owned(), field.to_owned()))
+    }
+
+    /// What an operator gives; a complaint where it cannot.
+    pub(super) fn binary(&mut self, operator: &str, left: &Kind, right: &Kind, position: Position) -> Kind {
+        let (a, b) = (left.present(), right.present());
+        match operator {
+            "==" | "!=" => {
+                if a.excludes(b) {
+                    let place = self.place(position);
+                    let message = format!("{} and {} are never equal", a.name(), b.name());
+                    self.warning("never-equal", message, place);
+                }
+                return Kind::Boolean;
+            }
+            "<" | "<=" | ">" | ">=" => {
+                let works = a.is_open_question()
+                    || b.is_open_question()
+                    || (a.is_number() && b.is_number())
+                    || (*a == Kind::Text && *b == Kind::Text);
+                if !works {
+                    let place = self.place(position);
+                    self.error("kind", format!("`{operator}` cannot compare {} with {}", a.name(), b.name()), place);
+                }
+                return Kind::Boolean;
+            }
+            "in" | "!in" => return self.contained(a, b, position),
+            ".." | "..=" => return Kind::Range,
+            _ => {}
+        }
+        if a.is_number() && b.is_number() {
+            return match (a, b) {
+                (Kind::Integer, Kind::Integer) => Kind::Integer,
+                (Kind::Decimal, _) | (_, Kind::Decimal) => Kind::Decimal,
+                _ => Kind::Number,
+            };
+        }
+        match (operator, a, b) {
+            // Whatever is put together with a text is written out first.
+            ("+", Kind::Text, _) | ("+", _, Kind::Text) | ("-", Kind::Text, Kind::Text) => return Kind::Text,
+            ("+", Kind::List(x), Kind::List(y)) => return Kind::list(x.join(y)),
+            ("+", Kind::List(_), _) if b.is_open_question() => return Kind::list(Kind::Any),
+            ("+", Kind::Open(_) | Kind::Map(_) | Kind::Record(_), Kind::Open(_) | Kind::Map(_) | Kind::Record(_)) => {
+                return Kind::open(Kind::Any);
+            }
+            ("&" | "|" | "^", Kind::Boolean, Kind::Boolean) => return Kind::Boolean,
+            _ => {}
+        }
+        if a.is_open_question() || b.is_open_question() {
+            return Kind::Any;
+        }
+        // What may be `()` is told elsewhere; what is `()` for certain cannot be computed with.
+        let place = self.place(position);
+        self.error("kind", format!("`{operator}` does not work between {} and {}", a.name(), b.name()), place);
+        Kind::Any
+    }
+
+    fn contained(&mut self, item: &Kind, whole: &Kind, position: Position) -> Kind {
+        let wrong = match whole {
+            Kind::Text | Kind::Open(_) | Kind::Map(_) | Kind::Record(_) => {
+                !item.is_open_question() && *item != Kind::Text
+            }
+            Kind::Range => !item.is_open_question() && !item.is_number(),
+            Kind::List(of) => {
+                if item.excludes(of) {
+                    let place = self.place(position);
+                    let message = format!("{} is never in a list of which each item is {}", item.name(), of.name());
+                    self.warning("never-equal", message, place);
+                }
+                false
+            }
+            Kind::Any | Kind::Never | Kind::Maybe(_) => false,
+            _ => true,
+        };
+        if wrong {
+            let place = self.place(position);
+            self.error("kind", format!("`in` cannot look for {} in {}", item.name(), whole.name()), place);
+        }
+        Kind::Boolean
+    }
+}

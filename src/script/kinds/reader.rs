@@ -1,0 +1,469 @@
+//! Going through a script with the kinds of what it sees.
+
+use super::Kind;
+use super::record::Record;
+use crate::diagnostic::{Diagnostic, Place, suggest};
+use crate::script::fault::place_of;
+use crate::script::host::{Function, Library, Script};
+use crate::script::text::ScriptText;
+use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt, StmtBlock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Functions within functions that are followed.
+const CALLS: usize = 16;
+/// The most fields that a hint lists.
+const NAMES: usize = 20;
+
+/// What a script sees.
+pub struct Surroundings<'a> {
+    /// What is in scope.
+    pub scope: Vec<(&'static str, Kind)>,
+    /// The aggregate whose events `emit` emits.
+    pub aggregate: &'a str,
+    /// The fields of an event of an aggregate, where both are known.
+    pub event: &'a dyn Fn(&str, &str) -> Option<Rc<Record>>,
+    /// The state of an aggregate, where it is known.
+    pub state: &'a dyn Fn(&str) -> Option<Rc<Record>>,
+}
+
+/// One reading of one script.
+pub struct Reader<'a> {
+    pub(super) around: &'a Surroundings<'a>,
+    script: &'a Script,
+    library: &'a Library,
+    /// The text that is gone through: the script's, or that of the functions.
+    text: &'a ScriptText,
+    pub(super) scope: Vec<(String, Kind)>,
+    found: Vec<Diagnostic>,
+    returns: Vec<Kind>,
+    /// How many `try` there are around.
+    trying: usize,
+    /// Functions that are gone through at the moment.
+    within: Vec<String>,
+    /// Calls that were gone through, with what they give.
+    known: Vec<(String, Vec<Kind>, Kind)>,
+    /// Fields that the script compares with `()`: it knows that they may be absent.
+    guarded: BTreeSet<(String, String)>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a script. Gives what its value is, and all that cannot work.
+    pub fn read(script: &'a Script, around: &'a Surroundings<'a>) -> (Kind, Vec<Diagnostic>) {
+        let library = script.library();
+        let mut reader = Self {
+            around,
+            script,
+            library,
+            text: script.text(),
+            scope: around.scope.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect(),
+            found: Vec::new(),
+            returns: Vec::new(),
+            trying: 0,
+            within: Vec::new(),
+            known: Vec::new(),
+            guarded: script.guarded().iter().chain(library.guarded()).cloned().collect(),
+        };
+        let value = reader.statements(script.statements());
+        let value = reader.returns.iter().fold(value, |value, returned| value.join(returned));
+        (value, reader.found)
+    }
+
+    pub(super) fn place(&self, position: Position) -> Place {
+        place_of(self.text, position)
+    }
+
+    pub(super) fn error(&mut self, rule: &'static str, message: impl Into<String>, place: Place) -> &mut Diagnostic {
+        // What fails within a `try` may be meant to.
+        if self.trying > 0 && rule != "unknown-field" {
+            return self.warning(rule, message, place);
+        }
+        self.note(Diagnostic::error(rule, message).at(place))
+    }
+
+    pub(super) fn warning(&mut self, rule: &'static str, message: impl Into<String>, place: Place) -> &mut Diagnostic {
+        self.note(Diagnostic::warning(rule, message).at(place))
+    }
+
+    fn note(&mut self, problem: Diagnostic) -> &mut Diagnostic {
+        // What stands in a loop or in a function is gone through more than once.
+        let same = |known: &Diagnostic| known.place == problem.place && known.message == problem.message;
+        let at = self.found.iter().position(same).unwrap_or(self.found.len());
+        if at == self.found.len() {
+            self.found.push(problem);
+        } else {
+            self.found[at].hints.clear();
+        }
+        &mut self.found[at]
+    }
+
+    /// There is no such field; what was meant, perhaps.
+    pub(super) fn no_field(&mut self, of: &str, owner: &str, name: &str, known: &[String], place: Place) {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let hint = match suggest(name, known.iter().copied()) {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if known.is_empty() => None,
+            None => Some(format!("{owner} has {}", list(&known[..known.len().min(NAMES)]))),
+        };
+        self.error("unknown-field", format!("{of} has no field `{name}`"), place).hints.extend(hint);
+    }
+
+    // Statements
+
+    pub(super) fn block(&mut self, block: &StmtBlock) -> Kind {
+        let depth = self.scope.len();
+        let value = self.statements(block.statements());
+        self.scope.truncate(depth);
+        value
+    }
+
+    fn statements(&mut self, statements: &[Stmt]) -> Kind {
+        let mut value = Kind::Nothing;
+        let mut ended = false;
+        for statement in statements.iter().filter(|statement| !matches!(statement, Stmt::Noop(_))) {
+            if ended {
+                let place = self.place(statement.position());
+                self.warning("unreachable", "this is never reached", place)
+                    .hints
+                    .push("what stands before it ends the script in every case".to_owned());
+            }
+            value = self.statement(statement);
+            ended = value == Kind::Never;
+        }
+        value
+    }
+
+    fn statement(&mut self, statement: &Stmt) -> Kind {
+        match statement {
+            Stmt::If(parts, _) => {
+                self.condition(&parts.expr);
+                let then = self.block(&parts.body);
+                let other = self.block(&parts.branch);
+                then.join(&other)
+            }
+            Stmt::Switch(parts, _) => {
+                self.expression(&parts.0);
+                let cases = &parts.1;
+                let mut value = if cases.def_case.is_some() { Kind::Never } else { Kind::Nothing };
+                for case in &cases.expressions {
+                    if !matches!(case.lhs, Expr::BoolConstant(..)) {
+                        self.condition(&case.lhs);
+                    }
+                    value = value.join(&self.expression(&case.rhs));
+                }
+                value
+            }
+            Stmt::While(parts, _) => {
+                if !matches!(parts.expr, Expr::Unit(_)) {
+                    self.condition(&parts.expr);
+                }
+                self.repeated(&parts.body);
+                Kind::Any
+            }
+            Stmt::Do(parts, ..) => {
+                self.repeated(&parts.body);
+                self.condition(&parts.expr);
+                Kind::Any
+            }
+            Stmt::For(parts, _) => {
+                let (name, counter, rest) = &**parts;
+                let through = self.expression(&rest.expr);
+                let item = match &through {
+                    Kind::List(item) => (**item).clone(),
+                    Kind::Range => Kind::Integer,
+                    Kind::Integer | Kind::Decimal | Kind::Number | Kind::Boolean | Kind::Nothing => {
+                        let place = self.beginning(&rest.expr);
+                        self.error("kind", format!("`for` cannot go through {}", through.name()), place);
+                        Kind::Any
+                    }
+                    Kind::Map(_) | Kind::Open(_) | Kind::Record(_) => {
+                        let place = self.beginning(&rest.expr);
+                        self.error("kind", "`for` cannot go through a map", place)
+                            .hints
+                            .push("go through its `keys()` or `values()`".to_owned());
+                        Kind::Any
+                    }
+                    _ => Kind::Any,
+                };
+                let depth = self.scope.len();
+                self.scope.extend(counter.iter().map(|counter| (counter.name.to_string(), Kind::Integer)));
+                self.scope.push((name.name.to_string(), item));
+                self.repeated(&rest.body);
+                self.scope.truncate(depth);
+                Kind::Any
+            }
+            Stmt::Var(declaration, ..) => {
+                let (name, value, _) = &**declaration;
+                let kind = self.expression(value);
+                let ended = kind == Kind::Never;
+                self.scope.push((name.name.to_string(), kind));
+                if ended { Kind::Never } else { Kind::Nothing }
+            }
+            Stmt::Assignment(parts) => {
+                self.assign(&parts.0, &parts.1);
+                Kind::Nothing
+            }
+            Stmt::FnCall(call, position) => self.call(call, *position),
+            Stmt::Block(block) => self.block(block),
+            Stmt::TryCatch(parts, _) => {
+                self.trying += 1;
+                let tried = self.block(&parts.body);
+                self.trying -= 1;
+                let depth = self.scope.len();
+                if let Expr::Variable(variable, ..) = &parts.expr {
+                    self.scope.push((variable.1.to_string(), Kind::Any));
+                }
+                let caught = self.block(&parts.branch);
+                self.scope.truncate(depth);
+                tried.join(&caught)
+            }
+            Stmt::Expr(expression) => self.expression(expression),
+            Stmt::BreakLoop(value, ..) => {
+                if let Some(value) = value {
+                    self.expression(value);
+                }
+                Kind::Never
+            }
+            Stmt::Return(value, flags, _) => {
+                let kind = value.as_ref().map_or(Kind::Nothing, |value| self.expression(value));
+                if !flags.contains(ASTFlags::BREAK) {
+                    self.returns.push(kind);
+                }
+                Kind::Never
+            }
+            _ => Kind::Nothing,
+        }
+    }
+
+    /// What is done again and again sees what it did before.
+    fn repeated(&mut self, block: &StmtBlock) {
+        self.block(block);
+        self.block(block);
+    }
+
+    /// What must be true or false.
+    pub(super) fn condition(&mut self, expression: &Expr) {
+        let kind = self.expression(expression);
+        if !matches!(kind, Kind::Boolean | Kind::Any | Kind::Never | Kind::Maybe(_)) {
+            let place = self.beginning(expression);
+            self.error("kind", format!("a condition is true or false, not {}", kind.name()), place);
+        }
+    }
+
+    // Expressions
+
+    pub(super) fn expression(&mut self, expression: &Expr) -> Kind {
+        match expression {
+            Expr::DynamicConstant(value, _) => of_value(value),
+            Expr::BoolConstant(..) => Kind::Boolean,
+            Expr::IntegerConstant(..) => Kind::Integer,
+            Expr::CharConstant(..) | Expr::StringConstant(..) => Kind::Text,
+            Expr::InterpolatedString(parts, _) => {
+                for part in parts {
+                    self.expression(part);
+                }
+                Kind::Text
+            }
+            Expr::Array(items, _) => {
+                let items = items.iter().fold(Kind::Never, |of, item| of.join(&self.expression(item)));
+                Kind::list(items)
+            }
+            Expr::Map(parts, _) if parts.0.is_empty() => Kind::open(Kind::Never),
+            Expr::Map(parts, _) => {
+                let members: BTreeMap<String, Kind> =
+                    parts.0.iter().map(|(name, value)| (name.name.to_string(), self.expression(value))).collect();
+                Kind::Map(Rc::new(members))
+            }
+            Expr::Unit(_) => Kind::Nothing,
+            Expr::Variable(variable, _, _) => self.variable(variable.1.as_str()),
+            Expr::Stmt(block) => self.block(block),
+            Expr::FnCall(call, position) => self.call(call, *position),
+            Expr::Dot(..) | Expr::Index(..) => self.chain(expression),
+            Expr::And(parts, _) | Expr::Or(parts, _) => {
+                for part in parts.iter() {
+                    self.condition(part);
+                }
+                Kind::Boolean
+            }
+            Expr::Coalesce(parts, _) => {
+                let kinds: Vec<Kind> = parts.iter().map(|part| self.expression(part)).collect();
+                match kinds.split_last() {
+                    Some((last, rest)) => rest.iter().fold(last.clone(), |kind, part| match part {
+                        Kind::Nothing => kind,
+                        part => part.present().join(&kind),
+                    }),
+                    None => Kind::Any,
+                }
+            }
+            _ => Kind::Any,
+        }
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Kind {
+        self.scope.iter().rev().find(|(known, _)| known == name).map_or(Kind::Any, |(_, kind)| kind.clone())
+    }
+
+    /// Where an expression begins.
+    pub(super) fn beginning(&self, expression: &Expr) -> Place {
+        match expression {
+            Expr::Dot(pair, ..) | Expr::Index(pair, ..) => self.beginning(&pair.lhs),
+            Expr::FnCall(call, _) if call.op_token.is_some() && call.args.len() == 2 => self.beginning(&call.args[0]),
+            Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) if !parts.is_empty() => {
+                self.beginning(&parts[0])
+            }
+            other => self.place(other.position()),
+        }
+    }
+
+    // Functions
+
+    fn call(&mut self, call: &FnCallExpr, position: Position) -> Kind {
+        if call.op_token.is_some() {
+            return self.operation(call, position);
+        }
+        if call.name == "curry"
+            && let Some(Expr::DynamicConstant(function, _)) = call.args.first()
+            && let Some(function) = function.read_lock::<rhai::FnPtr>()
+        {
+            return self.closure(function.fn_name(), &call.args[1..]);
+        }
+        if let Some(kind) = self.decision(call, position) {
+            return kind;
+        }
+        let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
+        if let Some(kind) = self.own_function(call.name.as_str(), &given, position) {
+            return kind;
+        }
+        self.packaged(call.name.as_str(), &given, position)
+    }
+
+    /// A function of the file; `None` where there is none of that name.
+    fn own_function(&mut self, name: &str, given: &[Kind], position: Position) -> Option<Kind> {
+        let library = self.library;
+        let mut named = library.bodies().iter().filter(|function| function.name == name).peekable();
+        named.peek()?;
+        let Some(function) = named.clone().find(|function| function.parameters.len() == given.len()) else {
+            let mut counts: Vec<String> = named.map(|function| function.parameters.len().to_string()).collect();
+            counts.sort();
+            let place = self.place(position);
+            let message = format!("`{name}` takes {} arguments, not {}", counts.join(" or "), given.len());
+            self.error("arguments", message, place);
+            return Some(Kind::Any);
+        };
+        let text = library.text()?;
+        Some(self.follow(function, given, text))
+    }
+
+    /// Goes through a function with the kinds of its parameters.
+    fn follow(&mut self, function: &'a Function, given: &[Kind], text: &'a ScriptText) -> Kind {
+        let same = |(name, kinds, _): &&(String, Vec<Kind>, Kind)| *name == function.name && kinds == given;
+        if let Some((.., value)) = self.known.iter().find(same) {
+            return value.clone();
+        }
+        if self.within.len() >= CALLS || self.within.contains(&function.name) {
+            return Kind::Any;
+        }
+        self.within.push(function.name.clone());
+        let scope = function.parameters.iter().cloned().zip(given.iter().cloned()).collect();
+        let outer = (
+            std::mem::replace(&mut self.scope, scope),
+            std::mem::take(&mut self.returns),
+            std::mem::replace(&mut self.text, text),
+        );
+        let value = self.statements(&function.body);
+        let returned = std::mem::take(&mut self.returns);
+        (self.scope, self.returns, self.text) = outer;
+        self.within.pop();
+        let value = returned.iter().fold(value, |value, returned| value.join(returned));
+        self.known.push((function.name.clone(), given.to_vec(), value.clone()));
+        value
+    }
+
+    /// A function without a name is made; what it catches of its surroundings may be changed by it from then on.
+    fn closure(&mut self, name: &str, caught: &[Expr]) -> Kind {
+        let mut kinds = Vec::new();
+        for argument in caught {
+            if let Expr::Variable(variable, ..) = argument {
+                let caught = self.variable(variable.1.as_str());
+                let kind = if matches!(caught, Kind::Record(_)) { caught } else { Kind::Any };
+                self.set_variable(variable.1.as_str(), |_| kind.clone());
+                kinds.push(kind);
+            } else {
+                kinds.push(self.expression(argument));
+            }
+        }
+        let made = Kind::Closure(name.into(), kinds.into());
+        // Once with arguments that are not known, should nobody call it.
+        self.call_closure(&made, &[]);
+        made
+    }
+
+    /// What a closure gives for these arguments; those that are not given are not known.
+    pub(super) fn call_closure(&mut self, closure: &Kind, arguments: &[Kind]) -> Kind {
+        let Kind::Closure(name, caught) = closure else { return Kind::Any };
+        let (script, library) = (self.script, self.library);
+        let of = |function: &&'a Function| function.name == **name;
+        let (function, text) = match script.bodies().iter().find(of) {
+            Some(function) => (function, script.text()),
+            None => match (library.bodies().iter().find(of), library.text()) {
+                (Some(function), Some(text)) => (function, text),
+                _ => return Kind::Any,
+            },
+        };
+        let mut given: Vec<Kind> = caught.iter().chain(arguments).cloned().collect();
+        given.resize(function.parameters.len(), Kind::Any);
+        self.follow(function, &given, text)
+    }
+
+    pub(super) fn set_variable(&mut self, name: &str, change: impl FnOnce(&Kind) -> Kind) {
+        if let Some((_, kind)) = self.scope.iter_mut().rev().find(|(known, _)| known == name) {
+            *kind = change(kind);
+        }
+    }
+
+    /// Whether the script asks somewhere whether this field is there.
+    pub(super) fn is_guarded(&self, root: &str, field: &str) -> bool {
+        self.guarded.iter().any(|(known, name)| known == root && name == field)
+    }
+}
+
+/// The kind of a value that is known.
+pub(super) fn of_value(value: &rhai::Dynamic) -> Kind {
+    if value.is_unit() {
+        return Kind::Nothing;
+    }
+    if value.is_int() {
+        return Kind::Integer;
+    }
+    if value.is_decimal() {
+        return Kind::Decimal;
+    }
+    if value.is_bool() {
+        return Kind::Boolean;
+    }
+    if value.is_string() || value.is_char() {
+        return Kind::Text;
+    }
+    if let Ok(items) = value.as_array_ref() {
+        return Kind::list(items.iter().fold(Kind::Never, |of, item| of.join(&of_value(item))));
+    }
+    if let Ok(members) = value.as_map_ref() {
+        if members.is_empty() {
+            return Kind::open(Kind::Never);
+        }
+        return Kind::Map(Rc::new(members.iter().map(|(name, value)| (name.to_string(), of_value(value))).collect()));
+    }
+    if let Some(function) = value.read_lock::<rhai::FnPtr>() {
+        return Kind::Closure(function.fn_name().into(), Rc::new([]));
+    }
+    Kind::Any
+}
+
+/// `a`, `b` and `c`
+fn list(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}

@@ -1,0 +1,82 @@
+//! What is in scope under a name, field by field.
+
+use super::Kind;
+use crate::json::Value;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Says what is wrong with a value that is known before anything runs.
+pub type Accepts = Rc<dyn Fn(Value) -> Result<(), String>>;
+
+/// One field.
+#[derive(Clone)]
+pub struct Member {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it was declared with a type, which it keeps; other fields hold what scripts put there.
+    pub declared: bool,
+    /// What it may be, more precisely than the kind.
+    pub accepts: Option<Accepts>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A state, an event, a command, a row, `meta`.
+#[derive(Debug)]
+pub struct Record {
+    /// What it is called in scripts: `event`.
+    pub root: &'static str,
+    /// Whose it is, for hints: "`Deposited`".
+    pub owner: String,
+    /// Whether there may be other fields.
+    pub open: bool,
+    members: RefCell<Vec<Member>>,
+    /// Whether something new was learnt of a field.
+    learnt: Cell<bool>,
+}
+
+impl Record {
+    /// One with these fields.
+    pub fn new(root: &'static str, owner: String, members: Vec<Member>, open: bool) -> Rc<Self> {
+        Rc::new(Self { root, owner, open, members: RefCell::new(members), learnt: Cell::new(false) })
+    }
+
+    /// One of its fields.
+    pub fn member(&self, name: &str) -> Option<Member> {
+        self.members.borrow().iter().find(|member| &*member.name == name).cloned()
+    }
+
+    /// The names of its fields.
+    pub fn names(&self) -> Vec<String> {
+        self.members.borrow().iter().map(|member| member.name.to_string()).collect()
+    }
+
+    /// Takes note that a field, or something within it, is given a value of this kind.
+    pub(super) fn learn(&self, name: &str, change: impl FnOnce(&Kind) -> Kind) {
+        let mut members = self.members.borrow_mut();
+        let Some(member) = members.iter_mut().find(|member| &*member.name == name && !member.declared) else { return };
+        let kind = change(&member.kind);
+        if kind != member.kind {
+            member.kind = kind;
+            self.learnt.set(true);
+        }
+    }
+
+    /// Whether something was learnt since this was asked last.
+    pub fn take_learnt(&self) -> bool {
+        self.learnt.replace(false)
+    }
+
+    /// Gives up on what scripts put into fields that have no type.
+    pub fn give_up(&self) {
+        for member in self.members.borrow_mut().iter_mut().filter(|member| !member.declared) {
+            member.kind = Kind::Any;
+        }
+    }
+}
