@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::sources;
+use super::sources::{self, Sources};
 use crate::render::{Format, Listing, Output, records, text};
 use esctl::diagnostic::{self, Diagnostic};
 use esctl::domain::{Contents, Domains};
-use std::io;
+use std::io::{self, Write as _};
+use std::thread;
+use std::time::Duration;
 
 const EXAMPLES: &str = "examples:\n  esctl check\n  esctl check --deny warnings -o ndjson";
 
@@ -14,13 +16,16 @@ const EXAMPLES: &str = "examples:\n  esctl check\n  esctl check --deny warnings 
 ///
 /// Reads all domain files and reports everything that is wrong with them at once, in file order, each with its
 /// place and, where there is one, a hint. Exits 0 if the domain is sound, 1 if it is not, 2 if there is nothing to
-/// check.
+/// check. With `--watch` it goes on, and checks again whenever a file changes, until it is interrupted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
     /// take warnings for errors
     #[arg(long, value_name = "WHAT")]
     deny: Option<Denied>,
+    /// check again whenever a file changes
+    #[arg(long)]
+    watch: bool,
 }
 
 /// What is not to be let through.
@@ -30,9 +35,50 @@ enum Denied {
     Warnings,
 }
 
+/// How long to wait before the files are looked at again. They are small, and looking works on every file system.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often in a row the files may be missing before that is said.
+const PATIENCE: usize = 5;
+
 /// Runs the verb.
 pub fn run(args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
     let sources = sources::read(&context.globals.domain)?;
+    if args.watch { watch(sources, args, context) } else { report(sources, args, context) }
+}
+
+/// Checks again and again. What ends it is that nobody reads any more, or whoever interrupts it.
+fn watch(mut sources: Sources, args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
+    report(sources.clone(), args, context)?;
+    context.out.flush().map_err(Failure::output)?;
+    let mut misses = 0;
+    loop {
+        thread::sleep(PAUSE);
+        let now = match sources::read(&context.globals.domain) {
+            Ok(now) => now,
+            Err(failure) => {
+                // A file that is being replaced is missing for a moment.
+                misses += 1;
+                if misses == PATIENCE {
+                    failure.report(context.talk);
+                }
+                continue;
+            }
+        };
+        let was_missing = std::mem::take(&mut misses) >= PATIENCE;
+        if now == sources && !was_missing {
+            continue;
+        }
+        let changed = now.changed_since(&sources).join(", ");
+        let what = if changed.is_empty() { "there again".to_owned() } else { format!("{changed} changed") };
+        context.talk.line(&format!("\n{}", text::harmless(&what)));
+        sources = now;
+        report(sources.clone(), args, context)?;
+        context.out.flush().map_err(Failure::output)?;
+    }
+}
+
+/// Checks once.
+fn report(sources: Sources, args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
     let opinions = sources.second_opinions();
     let (domains, mut problems) = sources.load();
     // Beside an error they are noise.

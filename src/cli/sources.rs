@@ -14,7 +14,7 @@ use std::sync::Arc;
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Domain files as they were read, with what is wrong with those that could not be.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sources {
     texts: Vec<Arc<Source>>,
     problems: Vec<Diagnostic>,
@@ -40,6 +40,16 @@ pub fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
 }
 
 impl Sources {
+    /// The files that are not as they were, those that came and those that are gone.
+    pub fn changed_since(&self, before: &Self) -> Vec<String> {
+        let names = |these: &Self, others: &Self| -> Vec<String> {
+            let missing = these.texts.iter().filter(|text| !others.texts.contains(text));
+            missing.map(|text| text.name.clone()).collect()
+        };
+        let all: BTreeSet<String> = names(self, before).into_iter().chain(names(before, self)).collect();
+        all.into_iter().collect()
+    }
+
     /// Where other YAML readers would take a file for something else.
     pub fn second_opinions(&self) -> Vec<Diagnostic> {
         second_opinions(&self.texts)

@@ -3,7 +3,7 @@
 use super::functions;
 use super::text::ScriptText;
 use crate::diagnostic::Place;
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
@@ -81,6 +81,8 @@ pub struct Facts {
     pub variables: Vec<(String, Place)>,
     /// Numbers that do not fit: the engine would round them silently.
     pub inexact: Vec<Place>,
+    /// Where the script fails on purpose.
+    pub throws: Vec<Place>,
     /// Functions declared where none may be: within a script.
     pub declares: Vec<(String, Place)>,
 }
@@ -168,6 +170,10 @@ impl Reading<'_> {
             }
             Stmt::FnCall(call, position) => self.call(call, None, *position),
             Stmt::Var(declaration, ..) => self.variable(&declaration.0),
+            Stmt::Return(_, flags, position) if flags.contains(ASTFlags::BREAK) => {
+                let place = self.place(*position);
+                self.facts.throws.push(place);
+            }
             Stmt::For(parts, _) => {
                 self.variable(&parts.0);
                 if let Some(counter) = &parts.1 {

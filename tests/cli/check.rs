@@ -1,7 +1,9 @@
 //! `esctl check`, and what every other verb makes of a domain that is not sound
 
 use crate::support::Folder;
+use crate::trials::victim::Victim;
 use insta::assert_snapshot;
+use std::fs;
 
 #[test]
 fn a_sound_domain() {
@@ -105,4 +107,31 @@ fn a_file_named_twice_is_read_once() {
     let folder = Folder::bank();
     let once = folder.esctl("check --domain domains/bank.yaml").exits(0);
     assert_eq!(folder.esctl("check --domain domains --domain domains/../domains/bank.yaml"), once);
+}
+
+#[test]
+fn it_watches() {
+    let folder = Folder::bank();
+    let mut watching = Victim::start(&folder, &["check", "--watch"]);
+    assert!(watching.line().unwrap().starts_with("bank: 1 aggregate, "));
+    let sound = fs::read_to_string(folder.file("domains/bank.yaml")).unwrap();
+    folder.write("domains/more.yaml", "domain: more\n");
+    assert!(watching.line().unwrap().starts_with("bank: "));
+    assert_eq!(watching.line().unwrap(), "more: 0 aggregates, 0 commands, 0 events, 0 projections, 0 scenarios\n");
+    // What is broken meanwhile prints nothing; what is mended is seen again.
+    folder.write("domains/bank.yaml", sound.replace("state.balance += event.amount", "state.balance += event.amuont"));
+    let seen = || watching.stderr().contains("did you mean `amount`?");
+    while !seen() {
+        std::thread::yield_now();
+    }
+    folder.write("domains/bank.yaml", sound);
+    assert!(watching.line().unwrap().starts_with("bank: "));
+    assert!(watching.line().unwrap().starts_with("more: "));
+    let end = watching.kill();
+    assert_eq!((end.exit, end.printed.len()), (None, 0));
+    for said in
+        ["domains/more.yaml changed", "domains/bank.yaml changed", "error: `event` has no field `amuont`", "1 error"]
+    {
+        assert!(end.stderr.contains(said), "{said}: {}", end.stderr);
+    }
 }

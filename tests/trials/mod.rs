@@ -12,7 +12,7 @@ mod rebuild;
 mod sql;
 mod tail;
 mod text;
-mod victim;
+pub mod victim;
 
 use crate::support::Outcome;
 

@@ -3,6 +3,7 @@
 use crate::support::Folder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 pub struct Victim {
@@ -70,6 +71,13 @@ impl Victim {
     /// Whether it has ended.
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// What it has said on stderr so far. It goes on writing where it was.
+    pub fn stderr(&self) -> String {
+        let mut said = vec![0; usize::try_from(self.talk.metadata().unwrap().len()).unwrap()];
+        self.talk.read_exact_at(&mut said, 0).unwrap();
+        String::from_utf8(said).unwrap()
     }
 
     /// Kills it, if it has not ended, and gives what it had printed.

@@ -60,7 +60,8 @@ impl Checker<'_> {
         let state = |aggregate: &str| states.get(aggregate).cloned();
         let read = |reading: &Reading| {
             let scope = reading.scope.clone();
-            let around = Surroundings { scope, aggregate: &reading.aggregate, event: &event, state: &state };
+            let folds = matches!(reading.wants, Wants::Fold);
+            let around = Surroundings { scope, aggregate: &reading.aggregate, folds, event: &event, state: &state };
             Reader::read(&reading.script, &around)
         };
         // What a fold puts into a state another one may read: until nothing new is learnt.

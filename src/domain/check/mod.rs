@@ -3,6 +3,7 @@
 mod aggregates;
 mod decisions;
 mod kinds;
+mod meanings;
 mod projections;
 mod scenarios;
 mod scripts;
@@ -231,6 +232,11 @@ impl<'p> Checker<'p> {
         }
         if self.complete {
             self.never_emitted(&aggregates);
+        }
+        for aggregate in aggregates.values() {
+            self.emits_nothing(aggregate);
+            self.two_meanings(aggregate);
+            self.folds_that_throw(aggregate);
         }
         let rules = aggregates.values().map(|a: &Aggregate| (a.rules.aggregate.clone(), a.rules.clone())).collect();
         let mut domains =

@@ -203,6 +203,7 @@ impl Reader<'_> {
             },
             Some(operator) => {
                 self.may_be_absent(&pair.rhs, &given, operator);
+                self.may_be_zero(&pair.rhs, operator);
                 self.binary(operator, &old, &given, assignment.position())
             }
             None => given.clone(),

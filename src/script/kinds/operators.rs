@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::reader::Reader;
+use crate::json::Value;
 use rhai::{Expr, FnCallExpr, Position};
 
 impl Reader<'_> {
@@ -27,9 +28,26 @@ impl Reader<'_> {
                 for (argument, kind) in call.args.iter().zip([left, right]) {
                     self.may_be_absent(argument, kind, &operator);
                 }
+                self.may_be_zero(&call.args[1], &operator);
                 self.binary(&operator, left, right, position)
             }
             _ => Kind::Any,
+        }
+    }
+
+    /// A fold divides by a field that may be zero: such an event would make its stream unreadable.
+    pub(super) fn may_be_zero(&mut self, divisor: &Expr, operator: &str) {
+        if !self.around.folds || !matches!(operator, "/" | "%") {
+            return;
+        }
+        let Some(("event", name)) = super::chain::field(divisor) else { return };
+        let Kind::Record(event) = self.variable("event") else { return };
+        let Some(accepts) = event.member(name).and_then(|member| member.accepts) else { return };
+        if accepts(Value::Integer(0)).is_ok() {
+            let place = self.beginning(divisor);
+            self.warning("fold-fails", format!("`event.{name}` may be 0, and then the fold fails"), place)
+                .hints
+                .push("let the type of the field say that it is not: `exclusive_minimum: 0`".to_owned());
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Surroundings<'a> {
     pub scope: Vec<(&'static str, Kind)>,
     /// The aggregate whose events `emit` emits.
     pub aggregate: &'a str,
+    /// Whether it folds: an event that has happened must not fail.
+    pub folds: bool,
     /// The fields of an event of an aggregate, where both are known.
     pub event: &'a dyn Fn(&str, &str) -> Option<Rc<Record>>,
     /// The state of an aggregate, where it is known.
