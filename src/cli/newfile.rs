@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
+    /// Whether it may take the place of a file of its name.
+    over: bool,
     part: PathBuf,
 }
 
@@ -20,13 +22,25 @@ impl NewFile {
         if fs::symlink_metadata(path).is_ok() {
             return Err(exists(path));
         }
+        Self::part_of(path, false)
+    }
+
+    /// Makes it, empty. It will take the place of a file of the final name; anything but a file stays.
+    pub fn over(path: &Path) -> Result<(Self, File), Failure> {
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(Failure::usage(format!("`{}` is there and is no file", path.display())));
+        }
+        Self::part_of(path, true)
+    }
+
+    fn part_of(path: &Path, over: bool) -> Result<(Self, File), Failure> {
         if path.file_name().is_none() {
             return Err(Failure::usage(format!("`{}` is no name of a file", path.display())));
         }
         // The number of the process keeps two of them apart that make the same file.
         let part = beside(path, &format!(".{}.part", std::process::id()));
         match OpenOptions::new().write(true).create_new(true).open(&part) {
-            Ok(file) => Ok((Self { path: path.to_owned(), part }, file)),
+            Ok(file) => Ok((Self { path: path.to_owned(), over, part }, file)),
             Err(error) => Err(cannot(path, &error)),
         }
     }
@@ -49,9 +63,11 @@ impl NewFile {
         // A second name is refused where there is a file already, which renaming would replace.
         match fs::hard_link(&self.part, &self.path) {
             Ok(()) => fs::remove_file(&self.part)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.over => return Err(error),
             // Not every file system has second names.
-            Err(_) if fs::symlink_metadata(&self.path).is_ok() => return Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) if !self.over && fs::symlink_metadata(&self.path).is_ok() => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
             Err(_) => fs::rename(&self.part, &self.path)?,
         }
         if cfg!(unix) {

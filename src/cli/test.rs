@@ -1,47 +1,108 @@
 //! `test`: runs the scenarios.
 
 use super::context::Context;
-use super::failure::{Exit, Failure};
-use crate::render::{Format, Listing, Output, report};
+use super::failure::{Exit, Failure, Kind};
+use super::newfile::NewFile;
+use crate::render::{Format, Listing, Output, coverage, junit, report};
+use esctl::domain::coverage::Coverage;
 use esctl::workbench::test::{ScenarioOutcome, ScenarioResult, run_scenarios};
-use std::io;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-const EXAMPLES: &str = "examples:\n  esctl test\n  esctl test withdrawal -o json";
+const EXAMPLES: &str = "examples:\n  esctl test\n  esctl test withdrawal -o json\n  esctl test --coverage --min 50\n  \
+                        esctl test --junit results.xml";
 
 /// run the scenarios of the domain: given these events, when that command comes, then this follows
 ///
 /// Scenarios stand in the domain files or in `*.scenarios.yaml` beside them. They need no store. Exits 0 if all
-/// pass, 1 if one fails, 2 if one cannot be run or there is none.
+/// pass, 1 if one fails or less is reached than `--min` asks for, 2 if one cannot be run or there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TestArgs {
-    /// only scenarios whose name contains this text
+    /// only scenarios with this text in their name, their file or an aggregate of their commands
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
+    /// write the results as JUnit XML for CI systems, whether they pass or not; `-` is stdout, instead of the results
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// say what no scenario reaches: commands, events, rejections, invariants, branches of decisions, handlers
+    #[arg(long)]
+    coverage: bool,
+    /// exit 1 if less than this share of it is reached; means `--coverage`
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(..=100))]
+    min: Option<u64>,
 }
 
 /// Runs the verb.
 pub fn run(args: &TestArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let domains = std::rc::Rc::new(context.domains()?);
+    let covers = args.coverage || args.min.is_some();
+    let alone = args.junit.as_deref() == Some(Path::new("-"));
+    if alone && (covers || context.out.format != Format::Table) {
+        return Err(Failure::usage("`--junit -` writes XML to stdout, so nothing else can be asked for there")
+            .hint("name a file: `--junit results.xml`"));
+    }
+    let mut domains = context.domains()?;
+    if covers {
+        domains.watch();
+    }
+    let domains = std::rc::Rc::new(domains);
     let results = run_scenarios(&domains, args.filter.as_deref());
     context.say_notes(&domains);
     if results.is_empty() {
         return Err(nothing_to_run(args.filter.as_deref()));
     }
-    match context.out.format {
-        Format::Table => for_people(&results, &mut context.out),
-        Format::Json | Format::Ndjson | Format::Csv => list(&results, &mut context.out),
+    if alone {
+        junit::write(&results, &mut context.out).map_err(Failure::output)?;
+        return Ok(verdict(&results));
     }
-    .map_err(Failure::output)?;
-    Ok(verdict(&results))
+    if let Some(path) = &args.junit {
+        write_junit(&results, path)?;
+    }
+    let covered = covers.then(|| domains.coverage());
+    tell(&results, covered.as_ref(), args.min, &mut context.out).map_err(Failure::output)?;
+    let few = covered.filter(|covered| args.min.is_some_and(|min| !covered.is_at_least(min)));
+    if let (Some(covered), Some(min)) = (&few, args.min)
+        && !context.out.format.is_json()
+    {
+        context.talk.note(&format!("{} % is less than the {min} % that `--min` asks for", coverage::percent(covered)));
+    }
+    Ok(match verdict(&results) {
+        Exit::Done if few.is_some() => Exit::No,
+        exit => exit,
+    })
 }
 
 fn nothing_to_run(filter: Option<&str>) -> Failure {
     match filter {
-        Some(filter) => Failure::usage(format!("no scenario has `{filter}` in its name"))
+        Some(filter) => Failure::usage(format!("no scenario has `{filter}` in its name, its file or its aggregates"))
             .hint("`esctl test` runs all of them and shows their names"),
         None => Failure::usage("there is no scenario to run")
             .hint("write some under `scenarios` in a domain file, or in a `*.scenarios.yaml` beside it"),
+    }
+}
+
+fn write_junit(results: &[ScenarioResult], path: &Path) -> Result<(), Failure> {
+    let (whole, file) = NewFile::over(path)?;
+    let mut out = BufWriter::new(file);
+    junit::write(results, &mut out).and_then(|()| out.flush()).map_err(|error| {
+        Failure::new(Kind::Unavailable, format!("`{}` cannot be written: {}", path.display(), error.kind()))
+    })?;
+    whole.finish()
+}
+
+fn tell(results: &[ScenarioResult], covered: Option<&Coverage>, min: Option<u64>, out: &mut Output) -> io::Result<()> {
+    if out.format == Format::Table {
+        for_people(results, out)?;
+    }
+    match covered {
+        Some(covered) => {
+            if out.format == Format::Table {
+                out.line("")?;
+            }
+            coverage::coverage(covered, results, min, out)
+        }
+        None if out.format == Format::Table => Ok(()),
+        None => list(results, out),
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`definition`] reads, [`check`] finds every problem, and only what has none becomes [`Domains`]. Pure: no store.
 
 pub mod check;
+pub mod coverage;
 pub mod definition;
 pub mod digest;
 pub mod fields;
@@ -78,6 +79,8 @@ pub struct Aggregate {
     pub commands: IndexMap<Box<str>, CommandRules>,
     /// Its events, in the order of the file.
     pub events: IndexMap<Box<str>, EventType>,
+    /// Its invariants, each with the place of its name.
+    pub invariants: Vec<(Box<str>, Place)>,
     /// How its streams fold.
     pub rules: Rc<StreamRules>,
 }
@@ -93,6 +96,8 @@ pub struct CommandRules {
     pub shape: Shape,
     /// What decides it.
     pub decide: Script,
+    /// Where its name stands.
+    pub place: Place,
 }
 
 /// An event of an aggregate.
@@ -140,6 +145,8 @@ pub struct Handler {
     pub script: Script,
     /// Which columns that may change.
     pub touched: Touched,
+    /// Where its event is named.
+    pub place: Place,
 }
 
 /// A scenario with the domain it belongs to.

@@ -3,7 +3,9 @@
 //! stdout is data: what it says never depends on whether it is a terminal, only colour and width do. stderr is talk.
 
 pub mod answer;
+pub mod coverage;
 pub mod export;
+pub mod junit;
 pub mod listing;
 pub mod projections;
 pub mod proof;

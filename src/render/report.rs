@@ -1,7 +1,7 @@
 //! How scenarios went.
 
 use super::listing::{Column, Render};
-use super::table::side_by_side;
+use super::table::{Wide, side_by_side};
 use super::{Output, text, wire};
 use esctl::diagnostic;
 use esctl::workbench::test::{Difference, ScenarioOutcome, ScenarioResult};
@@ -15,6 +15,8 @@ pub const SCENARIOS: &[Column] = &[
     Column::text("outcome"),
     Column::text("file"),
     Column::number("line"),
+    Column::text("expected"),
+    Column::text("actual"),
 ];
 
 impl Render for ScenarioResult {
@@ -25,6 +27,11 @@ impl Render for ScenarioResult {
             word(&self.outcome).to_owned(),
             self.place.source.name.clone(),
             self.place.line().to_string(),
+            sides(&self.outcome, |found| &found.expected),
+            match &self.outcome {
+                ScenarioOutcome::Broken(problem) => problem.message.clone(),
+                outcome => sides(outcome, |found| &found.actual),
+            },
         ]
     }
 
@@ -45,11 +52,25 @@ impl Render for ScenarioResult {
     }
 }
 
-fn word(outcome: &ScenarioOutcome) -> &'static str {
+/// One side of all differences, each under what was compared where there are several.
+fn sides(outcome: &ScenarioOutcome, side: fn(&Difference) -> &String) -> String {
+    match outcome {
+        ScenarioOutcome::Failed(differences) => match differences.as_slice() {
+            [only] => side(only).clone(),
+            several => {
+                several.iter().map(|found| format!("{}:\n{}", found.what, side(found))).collect::<Vec<_>>().join("\n")
+            }
+        },
+        ScenarioOutcome::Passed | ScenarioOutcome::Broken(_) => String::new(),
+    }
+}
+
+/// How a scenario went, in a word for programs.
+pub fn word(outcome: &ScenarioOutcome) -> &'static str {
     match outcome {
         ScenarioOutcome::Passed => "passed",
         ScenarioOutcome::Failed(_) => "failed",
-        ScenarioOutcome::Broken(_) => "broken",
+        ScenarioOutcome::Broken(_) => "error",
     }
 }
 
@@ -61,7 +82,7 @@ pub fn scenario(result: &ScenarioResult, out: &mut Output) -> io::Result<()> {
         ScenarioOutcome::Failed(differences) => {
             out.line(&format!("FAILED  {name}"))?;
             out.line(&format!("  --> {}", place(&result.place)))?;
-            differences.iter().try_for_each(|found| difference(found, out))
+            differences.iter().try_for_each(|found| difference(found, out, Wide::Terminal))
         }
         ScenarioOutcome::Broken(problem) => {
             out.line(&format!("cannot run  {name}"))?;
@@ -73,12 +94,14 @@ pub fn scenario(result: &ScenarioResult, out: &mut Output) -> io::Result<()> {
     }
 }
 
-fn difference(found: &Difference, out: &mut Output) -> io::Result<()> {
-    out.line(&format!("  {} ({})", text::harmless(&found.what), place(&found.place)))?;
-    side_by_side(("expected", &found.expected), ("actual", &found.actual), out)
+/// A difference for people: what was compared, and both sides beside each other.
+pub fn difference(found: &Difference, out: &mut impl io::Write, wide: Wide) -> io::Result<()> {
+    writeln!(out, "  {} ({})", text::harmless(&found.what), place(&found.place))?;
+    side_by_side(("expected", &found.expected), ("actual", &found.actual), wide, out)
 }
 
-fn place(place: &diagnostic::Place) -> String {
+/// `domains/bank.yaml:12:9`
+pub fn place(place: &diagnostic::Place) -> String {
     format!("{}:{}:{}", text::harmless(&place.source.name), place.line(), place.column())
 }
 
@@ -86,7 +109,7 @@ fn place(place: &diagnostic::Place) -> String {
 pub fn summary(results: &[ScenarioResult]) -> String {
     let mut out = text::count(results.len() as u64, "scenario");
     let mut before = ": ";
-    for (outcome, said) in [("passed", "passed"), ("failed", "failed"), ("broken", "cannot run")] {
+    for (outcome, said) in [("passed", "passed"), ("failed", "failed"), ("error", "cannot run")] {
         let number = results.iter().filter(|result| word(&result.outcome) == outcome).count();
         if number > 0 {
             let _ = write!(out, "{before}{} {said}", text::thousands(number as u64));

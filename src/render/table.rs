@@ -84,9 +84,26 @@ impl Pages {
     }
 }
 
+/// How wide a table may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wide {
+    /// As the terminal, where there is one.
+    Terminal,
+    /// As its text, whoever looks on.
+    Text,
+}
+
 /// Two texts of several lines beside each other, under their titles, indented.
-pub(super) fn side_by_side(left: (&str, &str), right: (&str, &str), out: &mut impl Write) -> io::Result<()> {
+pub(super) fn side_by_side(
+    left: (&str, &str),
+    right: (&str, &str),
+    wide: Wide,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut table = bare();
+    if wide == Wide::Text {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     let lines = |text: &str| text.lines().map(|line| harmless(line).into_owned()).collect::<Vec<_>>().join("\n");
     table.set_header([left.0, right.0]);
     table.add_row([lines(left.1), lines(right.1)]);

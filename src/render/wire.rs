@@ -476,14 +476,14 @@ pub struct Tested<'a> {
     pub domain: &'a str,
     /// Its name.
     pub scenario: &'a str,
-    /// `passed`, `failed` or `broken`.
+    /// `passed`, `failed` or `error`.
     pub outcome: &'static str,
     /// Where it stands.
     pub place: Place<'a>,
     /// How a failed one differs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference<'a>>,
-    /// Why a broken one could not be run.
+    /// Why one could not be run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem<'a>>,
 }

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::fault::{self, Fault};
 use super::text::ScriptText;
+use super::watch::{Point, Seen};
 use super::{decide, functions, kinds, memory, operators};
 use crate::diagnostic::Diagnostic;
 use rhai::packages::{
@@ -94,6 +95,8 @@ struct Compiled {
     facts: Facts,
     library: Rc<Library>,
     tree: Tree,
+    /// Where it notes that it ran, where it is watched; the first is the script itself.
+    points: Vec<Point>,
 }
 
 impl Script {
@@ -110,6 +113,24 @@ impl Script {
     /// The functions of its file.
     pub fn library(&self) -> &Library {
         &self.0.library
+    }
+
+    /// Where it notes that it ran, if it is watched: where it begins, then its branches.
+    pub fn points(&self) -> &[Point] {
+        &self.0.points
+    }
+
+    /// The same script with another tree, which notes these points.
+    pub(super) fn with_points(&self, tree: impl FnOnce(rhai::Shared<rhai::Module>) -> AST, points: Vec<Point>) -> Self {
+        let Compiled { ast, text, facts, library, .. } = &*self.0;
+        Self(Rc::new(Compiled {
+            ast: tree(ast.shared_lib().clone()),
+            text: text.clone(),
+            facts: facts.clone(),
+            library: library.clone(),
+            tree: Tree::default(),
+            points,
+        }))
     }
 
     pub(super) fn statements(&self) -> &[Stmt] {
@@ -192,6 +213,8 @@ pub struct Host {
     pub(super) notes: Rc<RefCell<Vec<Note>>>,
     /// What the thread held when the outermost script began.
     floor: Rc<Cell<Option<isize>>>,
+    /// What was seen, where it watches.
+    pub(super) seen: Option<Rc<Seen>>,
 }
 
 impl std::fmt::Debug for Host {
@@ -255,7 +278,12 @@ impl Host {
         functions::register(&mut engine);
         let desk = Rc::new(decide::Desk::default());
         decide::register(&mut engine, &desk);
-        Self { engine, desk, notes, floor }
+        Self { engine, desk, notes, floor, seen: None }
+    }
+
+    /// What was seen since [`Host::watch`].
+    pub fn seen(&self) -> Option<&Seen> {
+        self.seen.as_deref()
     }
 
     /// Takes the notes that scripts left since the last time.
@@ -296,6 +324,7 @@ impl Host {
             facts,
             library: library.clone(),
             tree: Tree::default(),
+            points: Vec::new(),
         })))
     }
 

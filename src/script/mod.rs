@@ -18,6 +18,7 @@ pub mod operators;
 pub mod project;
 pub mod text;
 pub mod value;
+pub mod watch;
 
 pub use decide::{Decided, Emission, Rejection};
 pub use facts::Facts;

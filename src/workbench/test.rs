@@ -51,10 +51,15 @@ pub struct Difference {
     pub place: Place,
 }
 
-/// Runs the scenarios whose name holds `filter`, in the order of the files.
+/// Runs the scenarios that hold `filter` in their name, their file or an aggregate of their commands, in the order of
+/// the files.
 pub fn run_scenarios(domains: &Rc<Domains>, filter: Option<&str>) -> Vec<ScenarioResult> {
+    let filter = filter.map(str::to_lowercase);
     let wanted = |scenario: &&Scenario| {
-        filter.is_none_or(|filter| scenario.definition.name.text.to_lowercase().contains(&filter.to_lowercase()))
+        let ScenarioDefinition { name, when, .. } = &scenario.definition;
+        let aggregates = when.iter().map(|step| step.stream.aggregate());
+        let mut texts = [name.text.as_str(), name.place.source.name.as_str()].into_iter().chain(aggregates);
+        filter.as_ref().is_none_or(|filter| texts.any(|text| text.to_lowercase().contains(filter)))
     };
     domains.scenarios().iter().filter(wanted).map(|scenario| run_scenario(domains, scenario)).collect()
 }

@@ -4,6 +4,7 @@ mod atomic;
 mod backup;
 mod batch;
 mod check;
+mod coverage;
 mod events;
 mod export;
 mod help;

@@ -69,8 +69,8 @@ fn results_are_data() {
     assert_snapshot!(folder(GOOD).esctl("test beside -o csv"), @r"
     exit: 0
     stdout:
-    domain,scenario,outcome,file,line
-    d,beside,passed,domains/more.scenarios.yaml,2
+    domain,scenario,outcome,file,line,expected,actual
+    d,beside,passed,domains/more.scenarios.yaml,2,,
     ");
 }
 
@@ -79,7 +79,7 @@ fn nothing_to_run() {
     assert_snapshot!(folder(GOOD).esctl("test nowhere"), @r"
     exit: 2
     stderr:
-    error: no scenario has `nowhere` in its name
+    error: no scenario has `nowhere` in its name, its file or its aggregates
     hint: `esctl test` runs all of them and shows their names
     ");
     let folder = Folder::empty();
@@ -172,4 +172,172 @@ fn rows_of_read_models_are_compared_by_key() {
     8 |       rows: { total: { a: {} }, totals: { a: { totl: 1, total: much } }, days: { soon: {} } }
       |                                                                                  ^^^^
     ");
+}
+
+#[test]
+fn a_filter_looks_at_names_files_and_aggregates() {
+    let folder = folder(GOOD);
+    for (filter, found) in [("ADDING", 2), ("more.scen", 1), ("d.yaml", 2), ("Counter", 3), ("beside", 1)] {
+        let said = folder.esctl(&format!("test {filter}")).done();
+        assert!(said.contains(&format!("{found} scenario")), "{filter}: {said}");
+    }
+}
+
+/// Given what cannot be.
+const IMPOSSIBLE: &str = "  - name: impossible\n    given: [ counter/a Add: { amount: 0 } ]\n    when: { counter/a Add: { amount: 2 } }\n    then: nothing\n";
+
+#[test]
+fn every_outcome_in_every_form() {
+    let folder = folder(&format!("{WRONG}{IMPOSSIBLE}"));
+    assert_snapshot!(folder.esctl("test more"), @r#"
+    exit: 2
+    stdout:
+    FAILED  d: wrong
+      --> domains/more.scenarios.yaml:2:11
+      the events (domains/more.scenarios.yaml:4:11)
+        expected                 actual
+        - Added: {"amount":3}    - Added: {"amount":2}
+    cannot run  d: impossible
+      error: the given command `Add` is rejected: nothing
+       --> domains/more.scenarios.yaml:6:24
+        |
+      6 |     given: [ counter/a Add: { amount: 0 } ]
+        |                        ^^^
+      hint: what is given must be possible; a rejection belongs under `when` and `then`
+    2 scenarios: 1 failed, 1 cannot run
+    "#);
+    assert_snapshot!(folder.esctl("test more -o json"), @r#"
+    exit: 2
+    stdout:
+    [
+    {"domain":"d","scenario":"wrong","outcome":"failed","place":{"file":"domains/more.scenarios.yaml","line":2,"column":11},"differences":[{"what":"the events","expected":"- Added: {\"amount\":3}","actual":"- Added: {\"amount\":2}","place":{"file":"domains/more.scenarios.yaml","line":4,"column":11}}]},
+    {"domain":"d","scenario":"impossible","outcome":"error","place":{"file":"domains/more.scenarios.yaml","line":5,"column":11},"problem":{"severity":"error","rule":"given","message":"the given command `Add` is rejected: nothing","place":{"file":"domains/more.scenarios.yaml","line":6,"column":24},"excerpt":"    given: [ counter/a Add: { amount: 0 } ]","hints":["what is given must be possible; a rejection belongs under `when` and `then`"]}}
+    ]
+    "#);
+    assert_snapshot!(folder.esctl("test more -o csv"), @r#"
+    exit: 2
+    stdout:
+    domain,scenario,outcome,file,line,expected,actual
+    d,wrong,failed,domains/more.scenarios.yaml,2,"- Added: {""amount"":3}","- Added: {""amount"":2}"
+    d,impossible,error,domains/more.scenarios.yaml,5,,the given command `Add` is rejected: nothing
+    "#);
+    assert_snapshot!(folder.esctl("test more --junit -"), @r#"
+    exit: 2
+    stdout:
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="esctl test" tests="2" failures="1" errors="1" skipped="0" time="0">
+      <testsuite name="d" tests="2" failures="1" errors="1" skipped="0" time="0">
+        <testcase classname="d" name="wrong" file="domains/more.scenarios.yaml" line="2" time="0">
+          <failure message="not as expected: the events" type="failed">
+    domains/more.scenarios.yaml:2:11
+      the events (domains/more.scenarios.yaml:4:11)
+        expected                 actual
+        - Added: {&quot;amount&quot;:3}    - Added: {&quot;amount&quot;:2}
+          </failure>
+        </testcase>
+        <testcase classname="d" name="impossible" file="domains/more.scenarios.yaml" line="5" time="0">
+          <error message="the given command `Add` is rejected: nothing" type="error">
+    domains/more.scenarios.yaml:5:11
+    error: the given command `Add` is rejected: nothing
+     --&gt; domains/more.scenarios.yaml:6:24
+      |
+    6 |     given: [ counter/a Add: { amount: 0 } ]
+      |                        ^^^
+    hint: what is given must be possible; a rejection belongs under `when` and `then`
+          </error>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    "#);
+}
+
+#[test]
+fn junit_in_a_file_takes_the_place_of_the_one_before() {
+    let folder = folder(WRONG);
+    folder.write("out.xml", "before");
+    assert_snapshot!(folder.esctl("test --junit out.xml"), @r#"
+    exit: 1
+    stdout:
+    ok      d: adding adds
+    ok      d: adding nothing is rejected
+    FAILED  d: wrong
+      --> domains/more.scenarios.yaml:2:11
+      the events (domains/more.scenarios.yaml:4:11)
+        expected                 actual
+        - Added: {"amount":3}    - Added: {"amount":2}
+    3 scenarios: 2 passed, 1 failed
+    "#);
+    assert_snapshot!(folder.bash("cat out.xml; ls"), @r#"
+    exit: 0
+    stdout:
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="esctl test" tests="3" failures="1" errors="0" skipped="0" time="0">
+      <testsuite name="d" tests="3" failures="1" errors="0" skipped="0" time="0">
+        <testcase classname="d" name="adding adds" file="domains/d.yaml" line="16" time="0"/>
+        <testcase classname="d" name="adding nothing is rejected" file="domains/d.yaml" line="21" time="0"/>
+        <testcase classname="d" name="wrong" file="domains/more.scenarios.yaml" line="2" time="0">
+          <failure message="not as expected: the events" type="failed">
+    domains/more.scenarios.yaml:2:11
+      the events (domains/more.scenarios.yaml:4:11)
+        expected                 actual
+        - Added: {&quot;amount&quot;:3}    - Added: {&quot;amount&quot;:2}
+          </failure>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    domains
+    out.xml
+    "#);
+    // The same results are the same text.
+    folder.bash("cp out.xml first.xml; esctl test --junit out.xml -o json > /dev/null; cmp first.xml out.xml").done();
+}
+
+#[test]
+fn whatever_a_name_holds_the_xml_is_sound() {
+    let name = r#"  - name: "<a & \"b\">\e[31m ]]>\n\x01\ttab"
+    when: { counter/a Add: { amount: 0 } }
+    then: { rejected: nothing, message: "</failure><x>\x07" }
+"#;
+    let folder = folder(name);
+    assert_snapshot!(folder.esctl("test more --junit -"), @r#"
+    exit: 1
+    stdout:
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="esctl test" tests="1" failures="1" errors="0" skipped="0" time="0">
+      <testsuite name="d" tests="1" failures="1" errors="0" skipped="0" time="0">
+        <testcase classname="d" name="&lt;a &amp; &quot;b&quot;&gt;\u001b[31m ]]&gt;&#10;\u0001&#9;tab" file="domains/more.scenarios.yaml" line="2" time="0">
+          <failure message="not as expected: the message" type="failed">
+    domains/more.scenarios.yaml:2:11
+      the message (domains/more.scenarios.yaml:4:41)
+        expected               actual
+        &lt;/failure&gt;&lt;x&gt;\u0007    add something
+          </failure>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    "#);
+}
+
+#[test]
+fn junit_that_cannot_be_written() {
+    let folder = folder(GOOD);
+    assert_snapshot!(folder.esctl("test --junit nowhere/out.xml"), @r"
+    exit: 2
+    stderr:
+    error: `nowhere/out.xml` cannot be made: entity not found
+    ");
+    assert_snapshot!(folder.esctl("test --junit domains"), @r"
+    exit: 2
+    stderr:
+    error: `domains` is there and is no file
+    ");
+    assert_snapshot!(folder.esctl("test --junit - -o json"), @r#"
+    exit: 2
+    stderr:
+    {"error":{"kind":"usage","message":"`--junit -` writes XML to stdout, so nothing else can be asked for there","hints":["name a file: `--junit results.xml`"],"exit":2}}
+    "#);
+    folder.esctl("test --junit - --coverage").exits(2).says("nothing else can be asked for");
+    folder.write("domains/wrong.yaml", "domain: wrong\nnonsense: 1\n");
+    folder.esctl("test --junit out.xml").exits(2).says("nonsense");
+    assert_eq!(folder.listing(), ["domains"]);
 }

@@ -1,7 +1,7 @@
 //! Aggregates: states, events, folds, invariants.
 
 use super::kinds::{self, Wants};
-use super::{Checker, Purpose, WORDS, aggregate_in, text_of};
+use super::{Checker, Purpose, WORDS, emitted};
 use crate::domain::definition::{AggregateDefinition, EventDefinition, Named};
 use crate::domain::fields::{Fields, Type};
 use crate::domain::{Aggregate, EventType};
@@ -10,7 +10,7 @@ use crate::script::fold::{EventRules, Pin, StateField, StreamRules};
 use crate::script::kinds::Kind;
 use crate::script::{Host, Library, fold};
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 impl Checker<'_> {
@@ -102,6 +102,7 @@ impl Checker<'_> {
             }
         }
         let mut invariants = Vec::new();
+        let mut named = Vec::new();
         for (invariant, text) in definition.invariants {
             let purpose = Purpose {
                 scope: fold::INVARIANT_SCOPE,
@@ -113,7 +114,10 @@ impl Checker<'_> {
                 what: "an invariant",
             };
             match self.script(host, library, text, &purpose) {
-                Some(script) => invariants.push((invariant.text.into(), script)),
+                Some(script) => {
+                    named.push((Box::from(invariant.text.as_str()), invariant.place));
+                    invariants.push((invariant.text.into(), script));
+                }
                 None => whole = false,
             }
         }
@@ -121,21 +125,13 @@ impl Checker<'_> {
             return None;
         }
         let rules = Rc::new(StreamRules::new(&name, initial, fields, event_rules, invariants));
-        Some(Aggregate { name: name.into(), description: definition.description, file, commands, events, rules })
+        let description = definition.description;
+        Some(Aggregate { name: name.into(), description, file, commands, events, invariants: named, rules })
     }
 
     /// Events that no decision can give. What `emit_to` writes into other streams counts.
     pub(super) fn never_emitted(&mut self, aggregates: &BTreeMap<Box<str>, Aggregate>) {
-        let mut emitted: BTreeSet<(&str, &str)> = BTreeSet::new();
-        for aggregate in aggregates.values() {
-            for command in aggregate.commands.values() {
-                let facts = command.decide.facts();
-                emitted.extend(facts.calls_of("emit").filter_map(|call| Some((&*aggregate.name, text_of(call, 0)?))));
-                emitted.extend(
-                    facts.calls_of("emit_to").filter_map(|call| Some((aggregate_in(call)?, text_of(call, 1)?))),
-                );
-            }
-        }
+        let emitted = emitted(aggregates.values());
         for aggregate in aggregates.values() {
             for (event, kind) in &aggregate.events {
                 if !emitted.contains(&(&*aggregate.name, &**event)) {

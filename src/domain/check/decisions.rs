@@ -3,7 +3,7 @@
 use super::kinds::{self, Wants};
 use super::{Checker, DECIDING, Purpose};
 use crate::domain::CommandRules;
-use crate::domain::definition::CommandDefinition;
+use crate::domain::definition::{CommandDefinition, Named};
 use crate::domain::fields::Fields;
 use crate::script::facts::{ArgumentKind, Call};
 use crate::script::kinds::{Kind, Record};
@@ -21,7 +21,7 @@ impl Checker<'_> {
     ) -> Option<(String, CommandRules)> {
         self.words(&definition.fields, &definition.name, "command");
         let fields = definition.fields;
-        let name = definition.name.text;
+        let Named { text: name, place } = definition.name;
         let purpose = Purpose {
             scope: decide::SCOPE,
             kinds: vec![
@@ -42,7 +42,7 @@ impl Checker<'_> {
         }
         let shape = fields.shape();
         let rules =
-            CommandRules { description: definition.description, fields: Rc::new(fields), shape, decide: script };
+            CommandRules { description: definition.description, fields: Rc::new(fields), shape, decide: script, place };
         Some((name, rules))
     }
 

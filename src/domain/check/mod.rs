@@ -16,7 +16,7 @@ use crate::script::Host;
 use crate::script::facts::{ArgumentKind, Call};
 use crate::script::kinds::{Kind, Record};
 use kinds::{Reading, Wants};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -279,6 +279,19 @@ impl<'p> Checker<'p> {
     }
 }
 
+/// Aggregates with their events that some decision can give. What `emit_to` writes into other streams counts.
+pub(super) fn emitted<'a>(aggregates: impl Iterator<Item = &'a Aggregate>) -> BTreeSet<(&'a str, &'a str)> {
+    let mut emitted = BTreeSet::new();
+    for aggregate in aggregates {
+        for command in aggregate.commands.values() {
+            let facts = command.decide.facts();
+            emitted.extend(facts.calls_of("emit").filter_map(|call| Some((&*aggregate.name, text_of(call, 0)?))));
+            emitted.extend(facts.calls_of("emit_to").filter_map(|call| Some((aggregate_in(call)?, text_of(call, 1)?))));
+        }
+    }
+    emitted
+}
+
 /// The aggregate that the first argument names, a stream.
 fn aggregate_in(call: &Call) -> Option<&str> {
     match call.arguments.first().map(|argument| &argument.kind) {
@@ -289,7 +302,7 @@ fn aggregate_in(call: &Call) -> Option<&str> {
     }
 }
 
-fn text_of(call: &Call, index: usize) -> Option<&str> {
+pub(super) fn text_of(call: &Call, index: usize) -> Option<&str> {
     match call.arguments.get(index).map(|argument| &argument.kind) {
         Some(ArgumentKind::Text(text)) => Some(text),
         _ => None,

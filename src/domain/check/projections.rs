@@ -141,7 +141,7 @@ impl Checker<'_> {
         }
         let rows = Projection::row_rules(&columns, &initial);
         let mut handlers = HashMap::new();
-        for (_, (aggregate, event), fields, text) in events {
+        for (named, (aggregate, event), fields, text) in events {
             let purpose = Purpose {
                 scope: project::SCOPE,
                 kinds: vec![
@@ -161,7 +161,8 @@ impl Checker<'_> {
             match (script, keys.get(&(aggregate.clone(), event.clone()))) {
                 (Some(script), Some(key)) => {
                     let touched = rows.touched(&script);
-                    handlers.insert((aggregate.into(), event.into()), Handler { key: key.clone(), script, touched });
+                    let handler = Handler { key: key.clone(), script, touched, place: named.place };
+                    handlers.insert((aggregate.into(), event.into()), handler);
                 }
                 _ => whole = false,
             }
