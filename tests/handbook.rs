@@ -18,6 +18,8 @@ const VERBS: &[&str] = &[
     "init",
     "check",
     "test",
+    "describe",
+    "schema",
     "send",
     "replay",
     "events",

@@ -6,6 +6,7 @@ mod backup;
 mod batch;
 mod check;
 mod context;
+mod describe;
 mod events;
 mod export;
 mod failure;
@@ -16,6 +17,7 @@ mod newfile;
 mod payload;
 mod project;
 mod replay;
+mod schema;
 mod send;
 mod sources;
 mod sql;
@@ -54,7 +56,7 @@ environment:
 
 /// The verbs by what they are for. What is in here is what the help shows.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("domain", &["init", "check", "test"]),
+    ("domain", &["init", "check", "test", "describe", "schema"]),
     ("streams", &["send", "replay", "events", "streams"]),
     ("read models", &["project", "sql"]),
     ("store", &["verify", "backup", "export", "import"]),
@@ -85,6 +87,8 @@ enum Verb {
     Init(init::InitArgs),
     Check(check::CheckArgs),
     Test(test::TestArgs),
+    Describe(describe::DescribeArgs),
+    Schema(schema::SchemaArgs),
     Send(Box<send::SendArgs>),
     Replay(replay::ReplayArgs),
     Events(events::EventsArgs),
@@ -117,6 +121,8 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Init(args) => init::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Test(args) => test::run(&args, context),
+        Verb::Describe(args) => describe::run(&args, context),
+        Verb::Schema(args) => schema::run(&args, context),
         Verb::Send(args) => send::run(*args, context),
         Verb::Replay(args) => replay::run(&args, context),
         Verb::Events(args) => events::run(args, context),

@@ -4,6 +4,7 @@
 //! else is wrong with it.
 
 use super::fields::{Fields, Type};
+use super::keys;
 use super::scenario::{self, ScenarioDefinition};
 use super::types::Types;
 use super::yaml::{self, Content, Key, Node, Style};
@@ -313,11 +314,7 @@ impl Reader<'_> {
 
     fn file(mut self, source: &Arc<Source>, root: &Node) -> Option<Definition> {
         let scenarios_only = source.name.ends_with(".scenarios.yaml") || source.name.ends_with(".scenarios.yml");
-        let known: &[&str] = if scenarios_only {
-            &["description", "scenarios"]
-        } else {
-            &["domain", "description", "types", "functions", "aggregates", "projections", "scenarios"]
-        };
+        let known = if scenarios_only { keys::SCENARIO_FILE } else { keys::FILE };
         let what = if scenarios_only { "a file of scenarios" } else { "a domain file" };
         let section = self.section(root, what, known)?;
         let name = section.get("domain").and_then(|node| self.text(node, "`domain`"));
@@ -347,8 +344,7 @@ impl Reader<'_> {
 
     fn aggregate(&mut self, key: &Key, node: &Node) -> Option<AggregateDefinition> {
         let name = self.name(key, "an aggregate");
-        let section =
-            self.section(node, "an aggregate", &["description", "state", "events", "commands", "invariants"])?;
+        let section = self.section(node, "an aggregate", keys::AGGREGATE)?;
         let description = self.description(section);
         let state = section.get("state").and_then(|node| self.entries(node, "`state`")).unwrap_or(&[]);
         let state = state.iter().map(|(key, node)| self.state_field(key, node)).collect();
@@ -368,7 +364,7 @@ impl Reader<'_> {
         let name = Named::from(key);
         if let Content::Map(entries) = &node.content
             && entries.iter().any(|(k, _)| k.text == "type")
-            && entries.iter().all(|(k, _)| matches!(k.text.as_str(), "type" | "initial"))
+            && entries.iter().all(|(k, _)| keys::STATE.contains(&k.text.as_str()))
         {
             return self.pinned_field(name, entries);
         }
@@ -404,7 +400,7 @@ impl Reader<'_> {
 
     fn event(&mut self, key: &Key, node: &Node) -> Option<EventDefinition> {
         let name = self.name(key, "an event");
-        let section = self.section(node, "an event", &["description", "fields", "fold"])?;
+        let section = self.section(node, "an event", keys::EVENT)?;
         let description = self.description(section);
         let fields = section.get("fields").map(|node| self.fields(node, "`fields`")).unwrap_or_default();
         let fold = section.get("fold").and_then(|node| self.script(node, "fold"));
@@ -413,7 +409,7 @@ impl Reader<'_> {
 
     fn command(&mut self, key: &Key, node: &Node) -> Option<CommandDefinition> {
         let name = self.name(key, "a command");
-        let section = self.section(node, "a command", &["description", "fields", "decide"])?;
+        let section = self.section(node, "a command", keys::COMMAND)?;
         let description = self.description(section);
         let fields = section.get("fields").map(|node| self.fields(node, "`fields`")).unwrap_or_default();
         let decide = section.get("decide").and_then(|node| self.script(node, "decide"));
@@ -430,8 +426,7 @@ impl Reader<'_> {
 
     fn projection(&mut self, key: &Key, node: &Node) -> Option<ProjectionDefinition> {
         let name = self.name(key, "a projection");
-        let known = ["description", "columns", "key", "on", "initial", "indexes", "inline"];
-        let section = self.section(node, "a projection", &known)?;
+        let section = self.section(node, "a projection", keys::PROJECTION)?;
         let description = self.description(section);
         let columns = section.get("columns").map(|node| self.fields(node, "`columns`")).unwrap_or_default();
         let column_names: Vec<Named> = match section.get("columns").map(|node| &node.content) {

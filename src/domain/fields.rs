@@ -324,6 +324,23 @@ impl Type {
         }
     }
 
+    /// The type as a domain file names it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::Integer(_) => "integer",
+            Self::Decimal(_) => "decimal",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Uuid => "uuid",
+            Self::Any => "any",
+            Self::List(_) => "list",
+            Self::Object(_) => "object",
+            Self::OneOf(_) => "one_of",
+        }
+    }
+
     /// What a read model's column of this type starts from.
     pub fn zero(&self) -> Value {
         match self {

@@ -5,9 +5,12 @@
 pub mod check;
 pub mod coverage;
 pub mod definition;
+pub mod describe;
 pub mod digest;
 pub mod fields;
+mod keys;
 pub mod scenario;
+pub mod schema;
 pub mod types;
 pub mod yaml;
 

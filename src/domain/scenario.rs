@@ -1,6 +1,7 @@
 //! Scenarios: given/when/then, as data.
 
 use super::definition::{Named, Reader, Section};
+use super::keys;
 use super::yaml::{Content, Node};
 use crate::diagnostic::Place;
 use crate::event::{StreamName, Time};
@@ -97,7 +98,7 @@ impl ScenarioDefinition {
 
 /// Reads one scenario.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<ScenarioDefinition> {
-    let section = reader.section(node, "a scenario", &["name", "description", "given", "when", "then"])?;
+    let section = reader.section(node, "a scenario", keys::SCENARIO)?;
     let name = match section.get("name") {
         Some(node) => reader.text(node, "`name`")?,
         None => {
@@ -231,11 +232,7 @@ fn expectation(reader: &mut Reader<'_>, node: &Node) -> Option<Expectation> {
         Content::List(_) => then.outcome = Some(Outcome::Events(expected_events(reader, node))),
         Content::Scalar(scalar) if scalar.text == "nothing" => then.outcome = Some(Outcome::Nothing),
         Content::Map(_) => {
-            let section = reader.section(
-                node,
-                "`then`",
-                &["events", "rejected", "nothing", "details", "message", "state", "rows"],
-            )?;
+            let section = reader.section(node, "`then`", keys::THEN)?;
             conditions(reader, section, &mut then);
         }
         Content::Scalar(_) => {

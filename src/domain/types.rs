@@ -2,18 +2,13 @@
 
 use super::definition::{Reader, list};
 use super::fields::{Field, Fields, ListRules, NumberRules, Pattern, TextRules, Type};
+use super::keys::{BUILT_IN, LIST_KEYWORDS, NUMBER_KEYWORDS, TEXT_KEYWORDS};
 use super::yaml::{Content, Key, Node};
 use crate::diagnostic::suggest;
 use crate::json::Value;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashSet};
 
-/// The types every file knows.
-const BUILT_IN: &[&str] = &["string", "integer", "decimal", "boolean", "date", "timestamp", "uuid", "any"];
-/// What a map of keywords may hold beside `type`.
-const TEXT_KEYWORDS: &[&str] = &["min_length", "max_length", "pattern"];
-const NUMBER_KEYWORDS: &[&str] = &["minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "multiple_of"];
-const LIST_KEYWORDS: &[&str] = &["items", "min_items", "max_items", "unique_items"];
 /// The deepest nesting of types.
 const MAX_DEPTH: usize = 32;
 /// The most fields and items that the named types of a file come to, each counted wherever its name is used.

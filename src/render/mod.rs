@@ -4,6 +4,8 @@
 
 pub mod answer;
 pub mod coverage;
+pub mod describe;
+pub mod diagram;
 pub mod export;
 pub mod junit;
 pub mod listing;
@@ -16,6 +18,7 @@ pub mod state;
 mod table;
 pub mod talk;
 pub mod text;
+pub mod things;
 pub mod verdict;
 pub mod wire;
 

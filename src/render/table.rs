@@ -1,5 +1,6 @@
 //! Tables of unbounded length, a page at a time: plain columns, no borders.
 
+use super::Output;
 use super::listing::Column;
 use super::text::harmless;
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
@@ -114,6 +115,41 @@ pub(super) fn side_by_side(
         column.set_padding((0, 0));
     }
     put(&table, "    ", out)
+}
+
+/// A small table that is there as a whole, indented. Columns that are empty in every row are left out, and so is the
+/// header where there are no heads.
+pub(super) fn aligned(heads: &[&str], rows: &[Vec<String>], out: &mut Output) -> io::Result<()> {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let kept: Vec<usize> = (0..width).filter(|at| rows.iter().any(|row| !row[*at].is_empty())).collect();
+    let mut table = bare();
+    if let Some(width) = table.width() {
+        table.set_width(width.saturating_sub(GAP));
+    }
+    if !heads.is_empty() {
+        let heads = kept.iter().map(|at| heads.get(*at).copied().unwrap_or_default());
+        let bold = |head| if out.color { Cell::new(head).add_attribute(Attribute::Bold) } else { Cell::new(head) };
+        table.set_header(heads.map(bold));
+    }
+    for row in rows {
+        table.add_row(kept.iter().map(|at| Cell::new(harmless(&row[*at]))));
+    }
+    let natural = table.column_max_content_widths();
+    let mut before_last = 0_u16;
+    for (at, width) in natural.iter().enumerate() {
+        let Some(column) = table.column_mut(at) else { continue };
+        if at + 1 == natural.len() {
+            column.set_padding((0, 0));
+        } else {
+            let width = width.saturating_add(GAP);
+            before_last = before_last.saturating_add(width);
+            column.set_padding((0, GAP)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        }
+    }
+    if table.width().is_some_and(|width| width < before_last.saturating_add(READABLE)) {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    put(&table, "  ", out)
 }
 
 fn bare() -> Table {

@@ -3,8 +3,8 @@
 use crate::support::Folder;
 
 const VERBS: &[&str] = &[
-    "init", "check", "test", "send", "replay", "events", "streams", "project", "sql", "verify", "backup", "export",
-    "import",
+    "init", "check", "test", "describe", "schema", "send", "replay", "events", "streams", "project", "sql", "verify",
+    "backup", "export", "import",
 ];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "parked", "retry", "show", "verify"];
 

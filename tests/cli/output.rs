@@ -6,6 +6,9 @@ use crate::support::Folder;
 const READING: &[&str] = &[
     "check -o json",
     "test",
+    "describe",
+    "describe --dot",
+    "schema",
     "replay account/ada",
     "replay account/ada --steps",
     "events",

@@ -293,7 +293,7 @@ pub(super) fn emitted<'a>(aggregates: impl Iterator<Item = &'a Aggregate>) -> BT
 }
 
 /// The aggregate that the first argument names, a stream.
-fn aggregate_in(call: &Call) -> Option<&str> {
+pub(super) fn aggregate_in(call: &Call) -> Option<&str> {
     match call.arguments.first().map(|argument| &argument.kind) {
         Some(ArgumentKind::Text(text) | ArgumentKind::Template(text)) => {
             text.split_once('/').map(|(aggregate, _)| aggregate)
@@ -302,6 +302,7 @@ fn aggregate_in(call: &Call) -> Option<&str> {
     }
 }
 
+/// The text in quotes that is an argument of a call.
 pub(super) fn text_of(call: &Call, index: usize) -> Option<&str> {
     match call.arguments.get(index).map(|argument| &argument.kind) {
         Some(ArgumentKind::Text(text)) => Some(text),

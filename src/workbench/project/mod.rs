@@ -115,7 +115,7 @@ impl Workbench {
                 name: projection.name.to_string(),
                 domain: self.domains.files()[projection.file].name.to_string(),
                 description: projection.description.clone(),
-                columns: projection.columns.iter().map(|c| (c.name.clone(), word(&c.kind).to_owned())).collect(),
+                columns: projection.columns.iter().map(|c| (c.name.clone(), c.kind.word().to_owned())).collect(),
                 events,
                 inline: projection.inline,
             }
@@ -244,22 +244,5 @@ fn column_kind(kind: &Type) -> ColumnKind {
         Type::Text(_) | Type::Date | Type::Timestamp | Type::Uuid => ColumnKind::Text,
         Type::OneOf(members) if members.iter().all(|m| matches!(m, Value::Text(_))) => ColumnKind::Text,
         Type::OneOf(_) | Type::Any | Type::List(_) | Type::Object(_) => ColumnKind::Json,
-    }
-}
-
-/// A column's type as a domain file names it.
-fn word(kind: &Type) -> &'static str {
-    match kind {
-        Type::Text(_) => "string",
-        Type::Integer(_) => "integer",
-        Type::Decimal(_) => "decimal",
-        Type::Boolean => "boolean",
-        Type::Date => "date",
-        Type::Timestamp => "timestamp",
-        Type::Uuid => "uuid",
-        Type::Any => "any",
-        Type::List(_) => "list",
-        Type::Object(_) => "object",
-        Type::OneOf(_) => "one_of",
     }
 }
