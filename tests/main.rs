@@ -9,6 +9,8 @@ mod formats;
 mod git;
 mod handbook;
 mod histories;
+mod misspelt;
+mod planted;
 mod props;
 mod rules;
 mod store;

@@ -100,6 +100,7 @@ impl Facts {
         ast.walk(&mut |path: &[ASTNode<'_>]| {
             match path.last() {
                 Some(ASTNode::Stmt(statement)) => reading.statement(statement),
+                Some(ASTNode::Expr(expression)) if goes_on(path) => reading.rest(expression),
                 Some(ASTNode::Expr(expression)) => reading.expression(expression),
                 _ => {}
             }
@@ -235,6 +236,15 @@ impl Reading<'_> {
         }
     }
 
+    /// What follows an index: in `a[b].c()` the tree has `a` and (`b` and `c()`), but nothing is called on `b`.
+    fn rest(&mut self, expression: &Expr) {
+        if let Expr::Dot(pair, ..) = expression
+            && let Expr::MethodCall(call, position) = first(&pair.rhs)
+        {
+            self.call(call, Some(&pair.lhs), *position);
+        }
+    }
+
     /// Notes that what an expression begins with is changed.
     fn change(&mut self, expression: &Expr) {
         if let Expr::Variable(variable, _, position) = leftmost(expression)
@@ -293,6 +303,16 @@ impl Reading<'_> {
             _ => ArgumentKind::Other,
         };
         Argument { kind, place: self.place(beginning(expression)) }
+    }
+}
+
+/// Whether the last node is not a chain of its own but what follows the index of the chain before it.
+fn goes_on(path: &[ASTNode<'_>]) -> bool {
+    match path {
+        [.., ASTNode::Expr(Expr::Index(pair, flags, _)), ASTNode::Expr(last @ (Expr::Dot(..) | Expr::Index(..)))] => {
+            !flags.contains(ASTFlags::BREAK) && std::ptr::eq(&raw const pair.rhs, *last)
+        }
+        _ => false,
     }
 }
 

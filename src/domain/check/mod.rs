@@ -92,6 +92,8 @@ struct Checker<'p> {
     problems: &'p mut Vec<Diagnostic>,
     names: Names,
     complete: bool,
+    /// Whether the functions of the file at hand compile: only then is known which there are.
+    functions: bool,
     /// Scripts that compile, to be read with the kinds of what they see once all of them are known.
     readings: Vec<Reading>,
     /// What is known of the states of aggregates.
@@ -123,7 +125,8 @@ impl<'p> Checker<'p> {
             let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone()))).collect();
             events.insert(aggregate.name.text.clone(), of);
         }
-        Self { problems, names: Names { events }, complete, readings: Vec::new(), states: BTreeMap::new() }
+        let names = Names { events };
+        Self { problems, names, complete, functions: true, readings: Vec::new(), states: BTreeMap::new() }
     }
 
     fn problem(&mut self, rule: &'static str, message: impl Into<String>, place: &Place) -> &mut Diagnostic {
@@ -187,7 +190,9 @@ impl<'p> Checker<'p> {
         let mut whole = true;
         for definition in definitions {
             let index = files.len();
-            let library = match host.library(definition.functions) {
+            let library = host.library(definition.functions);
+            self.functions = library.is_ok();
+            let library = match library {
                 Ok(library) => Rc::new(library),
                 Err(problem) => {
                     self.problems.push(problem);

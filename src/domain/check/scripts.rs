@@ -107,6 +107,9 @@ impl Checker<'_> {
             );
             return;
         }
+        if !self.functions {
+            return;
+        }
         let message = format!("there is no function `{}`", call.name);
         let known: Vec<&str> = known.iter().copied().collect();
         let near = suggest(&call.name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));

@@ -85,6 +85,11 @@ const SECOND: &[(&str, Kind)] = &[
     ("round", Kind::Integer),
 ];
 
+/// Whether a function works on everything, `()` among it.
+pub(super) fn takes_anything(name: &str) -> bool {
+    SIGNATURES.iter().any(|(known, works_on, ..)| *known == name && works_on.is_empty())
+}
+
 /// Whether there is a signature of that name.
 #[cfg(test)]
 pub(super) fn knows(name: &str) -> bool {

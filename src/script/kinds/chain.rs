@@ -1,11 +1,12 @@
 //! `event.lines[0].sku`, `state.items.push(…)`, `row.sum += 1`: reading and changing what is within something.
 
 use super::Kind;
-use super::calls::MUTATORS;
+use super::calls::{MUTATORS, takes_anything};
 use super::reader::Reader;
+use crate::diagnostic::suggest;
 use crate::json::Value;
 use crate::script::value;
-use rhai::{ASTFlags, BinaryExpr, Expr, OpAssignment, Position};
+use rhai::{ASTFlags, BinaryExpr, Expr, OpAssignment, Position, Stmt};
 use std::rc::Rc;
 
 /// Names that texts, lists and numbers know after a dot though they are no fields.
@@ -72,19 +73,32 @@ impl Reader<'_> {
             };
             // `?.` and `?[` give `()` where there is nothing.
             let careful = flags.contains(ASTFlags::NEGATED) && matches!(kind, Kind::Maybe(_) | Kind::Nothing);
-            let base = if careful { kind.present().clone() } else { kind };
+            if careful && kind == Kind::Nothing {
+                return (Kind::Nothing, Path { root: None, steps: Vec::new() });
+            }
+            let base = match kind {
+                Kind::Nothing if self.asks(&path) => Kind::Any,
+                kind if careful => kind.present().clone(),
+                kind => kind,
+            };
             kind = match (dotted, step) {
                 (true, Expr::Property(property, position)) => {
                     path.steps.push(Step::Field(property.2.to_string()));
                     let last = writes && rest.is_none();
+                    if last {
+                        self.new_key(&path, *position);
+                    }
                     self.property(&base, property.2.as_str(), *position, false, last)
                 }
                 (true, Expr::MethodCall(call, position)) => {
+                    let name = call.name.as_str();
+                    self.in_use(&pair.lhs, &call.args, name, *position);
+                    self.may_be_called(&path, &base, name, &pair.lhs);
                     let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
-                    self.change_by_method(&path, call.name.as_str(), &given);
+                    self.change_by_method(&path, name, &given);
                     path.root = None;
                     let given: Vec<Kind> = std::iter::once(base).chain(given).collect();
-                    self.packaged(call.name.as_str(), &given, *position)
+                    self.packaged(name, &given, *position)
                 }
                 (false, index) => {
                     let last = writes && rest.is_none();
@@ -102,6 +116,62 @@ impl Reader<'_> {
                 Some(next) => (rhs, flags, dotted) = next,
                 None => return (kind, path),
             }
+        }
+    }
+
+    /// `map[key] ?? …`: a key that is missing is an error, not `()`.
+    pub(super) fn never_absent(&mut self, item: &Expr, kind: &Kind) {
+        if ends_with_item(item) && !matches!(kind, Kind::Maybe(_) | Kind::Nothing | Kind::Any | Kind::Never) {
+            let place = self.beginning(item);
+            self.warning(
+                "never-absent",
+                "this is never `()`: what is missing is an error, and `??` comes too late",
+                place,
+            )
+            .hints
+            .push("`get(map, key, default)` reads what may be missing".to_owned());
+        }
+    }
+
+    /// While something within a variable is worked on, nobody else can look at the variable: not even a function
+    /// without a name that catches it.
+    fn in_use(&mut self, base: &Expr, given: &[Expr], name: &str, position: Position) {
+        let Expr::Variable(variable, ..) = base else { return };
+        let root = variable.1.as_str();
+        if given.iter().any(|argument| catches(argument, root)) {
+            let place = self.place(position);
+            let message =
+                format!("`{root}` is in use by `{name}`, and the function given to it reads `{root}` as well");
+            self.error("in-use", message, place)
+                .hints
+                .push("take out first what that function reads: `let … = …`".to_owned());
+        }
+    }
+
+    /// Whether the script asks somewhere whether something is `()`.
+    fn asks(&self, path: &Path) -> bool {
+        match (&path.root, &path.steps[..]) {
+            (Some(root), []) => self.is_guarded(root, ""),
+            (Some(root), [Step::Field(field)]) => self.is_guarded(root, field),
+            _ => false,
+        }
+    }
+
+    /// The kind of an expression; where it is `()` and the script asks for that, nothing is known.
+    pub(super) fn asked(&mut self, expression: &Expr) -> Kind {
+        let (kind, path) = self.walk(expression, false);
+        if kind == Kind::Nothing && self.asks(&path) { Kind::Any } else { kind }
+    }
+
+    /// A method meets a field that may be absent, and nobody asks whether it is there.
+    fn may_be_called(&mut self, path: &Path, base: &Kind, name: &str, at: &Expr) {
+        let (Some(root), [Step::Field(field)], Kind::Maybe(_)) = (&path.root, &path.steps[..], base) else { return };
+        let Kind::Record(record) = self.variable(root) else { return };
+        if matches!(record.root, "event" | "command") && !self.is_guarded(root, field) && !takes_anything(name) {
+            let place = self.beginning(at);
+            self.warning("may-be-absent", format!("`{root}.{field}` may be absent, and then `{name}` fails"), place)
+                .hints
+                .push(format!("give it a value for that case: `({root}.{field} ?? …)`"));
         }
     }
 
@@ -140,6 +210,21 @@ impl Reader<'_> {
                 self.error("kind", format!("{} has no field `{name}`", other.name()), place);
                 Kind::Any
             }
+        }
+    }
+
+    /// What is written to a map that is not there yet is made; where the state's first value has a key of nearly that
+    /// name, hardly on purpose.
+    fn new_key(&mut self, path: &Path, position: Position) {
+        let (Some(root), [Step::Field(field), Step::Field(name)]) = (&path.root, &path.steps[..]) else { return };
+        let Kind::Record(record) = self.variable(root) else { return };
+        let Some(Kind::Map(members)) = record.first(field) else { return };
+        if !members.contains_key(name)
+            && let Some(near) = suggest(name, members.keys().map(String::as_str))
+        {
+            let place = self.place(position);
+            let message = format!("`{field}` of {} has no `{name}` at first: it is made here", record.owner);
+            self.warning("new-key", message, place).hints.push(format!("did you mean `{near}`?"));
         }
     }
 
@@ -229,9 +314,11 @@ impl Reader<'_> {
                 let place = self.beginning(value);
                 self.error("kind", format!("{of} is {}, {}", member.kind.name(), misfit.words()), place);
             }
-        } else if record.root == "state" && new.excludes(&member.kind) && !member.kind.is_open_question() {
+        } else if let Some(first) = record.first(name)
+            && new.excludes(first)
+        {
             let place = self.beginning(value);
-            let message = format!("{of} is {} elsewhere, and becomes {} here", member.kind.name(), new.name());
+            let message = format!("{of} begins as {}, and becomes {} here", first.name(), new.name());
             self.warning("two-kinds", message, place)
                 .hints
                 .push("a field that holds values of two kinds needs care wherever it is read".to_owned());
@@ -293,6 +380,40 @@ fn within(old: &Kind, steps: &[Step], new: &Kind) -> Kind {
     }
 }
 
+/// Whether an expression is a function without a name that catches a variable.
+fn catches(expression: &Expr, name: &str) -> bool {
+    match expression {
+        Expr::FnCall(call, _) if call.name == "curry" => {
+            call.args.iter().any(|caught| matches!(caught, Expr::Variable(variable, ..) if variable.1 == name))
+        }
+        // What is caught is made ready before.
+        Expr::Stmt(block) => match block.statements().last() {
+            Some(Stmt::Expr(expression)) => catches(expression, name),
+            Some(Stmt::FnCall(call, position)) => catches(&Expr::FnCall(call.clone(), *position), name),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a chain's last step is an item that is named by a value: `[key]`.
+fn ends_with_item(expression: &Expr) -> bool {
+    match expression {
+        Expr::Dot(pair, ..) => ends_with_item(&pair.rhs),
+        Expr::Index(pair, flags, _) if !flags.contains(ASTFlags::BREAK) && is_chain(&pair.rhs) => {
+            ends_with_item(&pair.rhs)
+        }
+        Expr::Index(pair, flags, _) => {
+            !flags.contains(ASTFlags::NEGATED) && !matches!(pair.rhs, Expr::StringConstant(..))
+        }
+        _ => false,
+    }
+}
+
+fn is_chain(expression: &Expr) -> bool {
+    matches!(expression, Expr::Dot(..) | Expr::Index(..))
+}
+
 /// The value of an expression that is known without running anything.
 pub(super) fn constant(expression: &Expr) -> Option<Value> {
     match expression {
@@ -310,11 +431,13 @@ pub(super) fn constant(expression: &Expr) -> Option<Value> {
     }
 }
 
-/// Fields that a script compares with `()` or gives another value for, wherever.
+/// Fields, and variables, that a script compares with `()` or gives another value for, wherever.
 pub(in crate::script) fn guards(expression: &Expr, found: &mut Vec<(String, String)>) {
     let mut note = |expression: &Expr| {
         if let Some((root, name)) = field(expression) {
             found.push((root.to_owned(), name.to_owned()));
+        } else if let Expr::Variable(variable, ..) = expression {
+            found.push((variable.1.to_string(), String::new()));
         }
     };
     match expression {

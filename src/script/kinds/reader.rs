@@ -42,7 +42,7 @@ pub struct Reader<'a> {
     /// How many `try` there are around.
     trying: usize,
     /// Functions that are gone through at the moment.
-    within: Vec<String>,
+    pub(super) within: Vec<String>,
     /// Calls that were gone through, with what they give.
     known: Vec<(String, Vec<Kind>, Kind)>,
     /// Fields that the script compares with `()`: it knows that they may be absent.
@@ -237,9 +237,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is done again and again sees what it did before.
+    /// What is done again and again sees what it did before. The first time variables are as they began, and what a
+    /// script does with those only later is not wrong.
     fn repeated(&mut self, block: &StmtBlock) {
+        let (found, known) = (self.found.len(), self.known.len());
         self.block(block);
+        self.found.truncate(found);
+        self.known.truncate(known);
         self.block(block);
     }
 
@@ -289,6 +293,7 @@ impl<'a> Reader<'a> {
             }
             Expr::Coalesce(parts, _) => {
                 let kinds: Vec<Kind> = parts.iter().map(|part| self.expression(part)).collect();
+                self.never_absent(&parts[0], &kinds[0]);
                 match kinds.split_last() {
                     Some((last, rest)) => rest.iter().fold(last.clone(), |kind, part| match part {
                         Kind::Nothing => kind,

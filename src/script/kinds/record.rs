@@ -37,6 +37,8 @@ pub struct Record {
     /// Whether there may be other fields.
     pub open: bool,
     members: RefCell<Vec<Member>>,
+    /// What the fields hold at first.
+    first: Vec<Kind>,
     /// Whether something new was learnt of a field.
     learnt: Cell<bool>,
 }
@@ -44,7 +46,14 @@ pub struct Record {
 impl Record {
     /// One with these fields.
     pub fn new(root: &'static str, owner: String, members: Vec<Member>, open: bool) -> Rc<Self> {
-        Rc::new(Self { root, owner, open, members: RefCell::new(members), learnt: Cell::new(false) })
+        let first = members.iter().map(|member| member.kind.clone()).collect();
+        Rc::new(Self { root, owner, open, members: RefCell::new(members), first, learnt: Cell::new(false) })
+    }
+
+    /// What a field holds before anything is put there.
+    pub(super) fn first(&self, name: &str) -> Option<&Kind> {
+        let at = self.members.borrow().iter().position(|member| &*member.name == name)?;
+        self.first.get(at)
     }
 
     /// One of its fields.
