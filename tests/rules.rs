@@ -544,3 +544,23 @@ fn what_check_calls_an_error_fails_when_it_runs() {
     assert!(alarms.is_empty(), "{} of {told} run well: {:#?}", alarms.len(), &alarms[..alarms.len().min(60)]);
     assert!(told > 2_000 && ran > 800, "{told} are called an error, {ran} are not");
 }
+
+/// Loops, functions and maps within each other have more ways through them than anybody could go: `check` says what it
+/// has found by then, and the domain can be used.
+#[test]
+fn reading_kinds_comes_to_an_end() {
+    let loops = format!("{} {}", "for x in 0..1 { loop { ".repeat(7), "break; } }".repeat(7));
+    let maps = "a = #{ x: a, y: a }; ".repeat(40);
+    let maps = format!("let a = 1; {maps} let b = 1; {} if a == b {{ }}", maps.replace('a', "b"));
+    let calls = |n: usize| {
+        let next = n + 1;
+        format!("  fn f{n}(x) {{ f{next}([x]); f{next}(#{{ x: x }}); f{next}(#{{ y: x }}); f{next}(`${{x}}`); }}\n")
+    };
+    let functions: String = (0..15).map(calls).collect();
+    for (script, functions) in [(loops, String::new()), (maps, String::new()), ("f0(1);".to_owned(), functions)] {
+        let text = domain("{ n: 1 }", "state.n = event.n", &format!("{script}\nemit(\"Done\", #{{ n: 1 }});"));
+        let text = text.replace("functions: |\n", &format!("functions: |\n{functions}  fn f15(x) {{ x }}\n"));
+        let (domains, problems) = Domains::load(&[Source::new("test.yaml", text)]);
+        assert!(domains.is_some(), "{}", diagnostic::render(&problems, false));
+    }
+}

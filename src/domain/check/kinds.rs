@@ -8,11 +8,15 @@ use crate::json::{Object, Value};
 use crate::script::Script;
 use crate::script::fold::Pin;
 use crate::script::kinds::{Accepts, Kind, Member, Reader, Record, Surroundings};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// How often the folds of all aggregates are gone through to learn what they put into states.
 const ROUNDS: usize = 8;
+
+/// How many statements and expressions are read in all: some tenths of a second. Rules have some thousands.
+const BUDGET: usize = 1_000_000;
 
 /// What the value of a script is to be.
 #[derive(Debug, Clone)]
@@ -56,12 +60,20 @@ impl Checker<'_> {
             })
             .collect();
         let states = &self.states;
+        let budget = Cell::new(BUDGET);
         let event = |aggregate: &str, event: &str| events.get(&(aggregate, event)).cloned();
         let state = |aggregate: &str| states.get(aggregate).cloned();
         let read = |reading: &Reading| {
             let scope = reading.scope.clone();
             let folds = matches!(reading.wants, Wants::Fold);
-            let around = Surroundings { scope, aggregate: &reading.aggregate, folds, event: &event, state: &state };
+            let around = Surroundings {
+                scope,
+                aggregate: &reading.aggregate,
+                budget: &budget,
+                folds,
+                event: &event,
+                state: &state,
+            };
             Reader::read(&reading.script, &around)
         };
         // What a fold puts into a state another one may read: until nothing new is learnt.
@@ -116,7 +128,7 @@ fn first_line(script: &Script) -> Place {
 
 /// The kind of a declared type.
 pub(super) fn of(kind: &Type) -> Kind {
-    match kind {
+    let kind = match kind {
         Type::Text(_) | Type::Date | Type::Timestamp | Type::Uuid => Kind::Text,
         Type::Integer(_) => Kind::Integer,
         Type::Decimal(_) => Kind::Decimal,
@@ -125,7 +137,8 @@ pub(super) fn of(kind: &Type) -> Kind {
         Type::List(rules) => Kind::list(of(&rules.items)),
         Type::Object(fields) => Kind::Map(Rc::new(fields.iter().map(|f| (f.name.clone(), of_field(f))).collect())),
         Type::OneOf(members) => members.iter().fold(Kind::Never, |kind, member| kind.join(&of_initial(member))),
-    }
+    };
+    kind.bounded()
 }
 
 fn of_field(field: &Field) -> Kind {
@@ -190,7 +203,7 @@ pub(super) fn state(aggregate: &str, fields: &[StateDefinition]) -> Rc<Record> {
         }
         _ => Member {
             name: field.name.text.as_str().into(),
-            kind: of_initial(&field.initial),
+            kind: of_initial(&field.initial).bounded(),
             declared: false,
             accepts: None,
         },

@@ -330,10 +330,10 @@ impl Reader<'_> {
         let Some(root) = &path.root else { return };
         match (self.variable(root), &path.steps[..]) {
             (Kind::Record(record), [Step::Field(name), rest @ ..]) => {
-                record.learn(name, |old| within(old, rest, new));
+                record.learn(name, |old| within(old, rest, new).bounded());
             }
             (Kind::Record(_), _) => {}
-            (_, steps) => self.set_variable(root, |old| within(old, steps, new)),
+            (_, steps) => self.set_variable(root, |old| within(old, steps, new).bounded()),
         }
     }
 

@@ -20,6 +20,8 @@ use std::rc::Rc;
 
 /// How deep kinds within kinds are told apart.
 const DEPTH: usize = 8;
+/// The most kinds that one is made of.
+const MAX_PARTS: usize = 200;
 
 /// What is known of a value.
 #[derive(Debug, Clone)]
@@ -60,9 +62,9 @@ impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::List(a), Self::List(b)) | (Self::Open(a), Self::Open(b)) | (Self::Maybe(a), Self::Maybe(b)) => {
-                a == b
+                Rc::ptr_eq(a, b) || a == b
             }
-            (Self::Map(a), Self::Map(b)) => a == b,
+            (Self::Map(a), Self::Map(b)) => Rc::ptr_eq(a, b) || a == b,
             (Self::Record(a), Self::Record(b)) => Rc::ptr_eq(a, b),
             (Self::Closure(a, x), Self::Closure(b, y)) => a == b && x == y,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other) && !self.is_compound(),
@@ -138,7 +140,26 @@ impl Kind {
     /// Either of two.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        self.joined(other, DEPTH)
+        self.joined(other, DEPTH).bounded()
+    }
+
+    /// The same, unless it is made of so much that going through it would take long: maps within maps can be written
+    /// that have more parts than there are bytes in their text.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let mut left = MAX_PARTS;
+        if self.fits_into(&mut left) { self } else { Self::Any }
+    }
+
+    fn fits_into(&self, left: &mut usize) -> bool {
+        let Some(rest) = left.checked_sub(1) else { return false };
+        *left = rest;
+        match self {
+            Self::List(of) | Self::Open(of) | Self::Maybe(of) => of.fits_into(left),
+            Self::Map(members) => members.values().all(|member| member.fits_into(left)),
+            Self::Closure(_, caught) => caught.iter().all(|kind| kind.fits_into(left)),
+            _ => true,
+        }
     }
 
     fn joined(&self, other: &Self, depth: usize) -> Self {

@@ -7,11 +7,14 @@ use crate::script::fault::place_of;
 use crate::script::host::{Function, Library, Script};
 use crate::script::text::ScriptText;
 use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt, StmtBlock};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Functions within functions that are followed.
 const CALLS: usize = 16;
+/// Calls of functions, with other kinds of arguments, that are followed in one script.
+const KNOWN: usize = 1_000;
 /// The most fields that a hint lists.
 const NAMES: usize = 20;
 
@@ -21,6 +24,8 @@ pub struct Surroundings<'a> {
     pub scope: Vec<(&'static str, Kind)>,
     /// The aggregate whose events `emit` emits.
     pub aggregate: &'a str,
+    /// How many statements and expressions may still be read: within loops, functions and folds each is read more than once.
+    pub budget: &'a Cell<usize>,
     /// Whether it folds: an event that has happened must not fail.
     pub folds: bool,
     /// The fields of an event of an aggregate, where both are known.
@@ -135,7 +140,25 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// Takes one from what may still be read. Where nothing is left, nothing more is said; and what is not read may put
+    /// anything into the state.
+    fn may_go_on(&self) -> bool {
+        if let Some(left) = self.around.budget.get().checked_sub(1) {
+            self.around.budget.set(left);
+            return true;
+        }
+        for (_, kind) in &self.around.scope {
+            if let Kind::Record(record) = kind {
+                record.give_up();
+            }
+        }
+        false
+    }
+
     fn statement(&mut self, statement: &Stmt) -> Kind {
+        if !self.may_go_on() {
+            return Kind::Any;
+        }
         match statement {
             Stmt::If(parts, _) => {
                 self.condition(&parts.expr);
@@ -259,8 +282,11 @@ impl<'a> Reader<'a> {
     // Expressions
 
     pub(super) fn expression(&mut self, expression: &Expr) -> Kind {
+        if !self.may_go_on() {
+            return Kind::Any;
+        }
         match expression {
-            Expr::DynamicConstant(value, _) => of_value(value),
+            Expr::DynamicConstant(value, _) => of_value(value).bounded(),
             Expr::BoolConstant(..) => Kind::Boolean,
             Expr::IntegerConstant(..) => Kind::Integer,
             Expr::CharConstant(..) | Expr::StringConstant(..) => Kind::Text,
@@ -272,13 +298,13 @@ impl<'a> Reader<'a> {
             }
             Expr::Array(items, _) => {
                 let items = items.iter().fold(Kind::Never, |of, item| of.join(&self.expression(item)));
-                Kind::list(items)
+                Kind::list(items).bounded()
             }
             Expr::Map(parts, _) if parts.0.is_empty() => Kind::open(Kind::Never),
             Expr::Map(parts, _) => {
                 let members: BTreeMap<String, Kind> =
                     parts.0.iter().map(|(name, value)| (name.name.to_string(), self.expression(value))).collect();
-                Kind::Map(Rc::new(members))
+                Kind::Map(Rc::new(members)).bounded()
             }
             Expr::Unit(_) => Kind::Nothing,
             Expr::Variable(variable, _, _) => self.variable(variable.1.as_str()),
@@ -363,11 +389,14 @@ impl<'a> Reader<'a> {
 
     /// Goes through a function with the kinds of its parameters.
     fn follow(&mut self, function: &'a Function, given: &[Kind], text: &'a ScriptText) -> Kind {
+        // Looking through what is known is reading as well.
+        let left = self.around.budget.get().saturating_sub(self.known.len());
+        self.around.budget.set(left);
         let same = |(name, kinds, _): &&(String, Vec<Kind>, Kind)| *name == function.name && kinds == given;
         if let Some((.., value)) = self.known.iter().find(same) {
             return value.clone();
         }
-        if self.within.len() >= CALLS || self.within.contains(&function.name) {
+        if self.within.len() >= CALLS || self.known.len() >= KNOWN || self.within.contains(&function.name) {
             return Kind::Any;
         }
         self.within.push(function.name.clone());
