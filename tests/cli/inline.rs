@@ -160,7 +160,7 @@ fn many_processes_keep_the_rows_exact() {
 fn inline_is_true_or_false() {
     let folder = folder();
     folder.write("domains/d.yaml", DOMAIN.replace("inline: true", "inline: often"));
-    assert_snapshot!(folder.esctl("check"), @r"
+    assert_snapshot!(folder.esctl("check"), @r#"
     exit: 1
     stderr:
     warning: nothing folds `Sent`: it does not change the state
@@ -170,14 +170,21 @@ fn inline_is_true_or_false() {
       |       ^^^^
     hint: give it a `fold`, or ignore this where the event is only for read models
 
+    warning: the command `Never` emits nothing: it never changes anything
+      --> domains/d.yaml:11:25
+       |
+    11 |       Never: { decide: 'reject("never")' }
+       |                         ^^^^^^^^^^^^^^^
+    hint: let it emit the event that it asks for, or remove it
+
     error: `inline` is `true` or `false`
       --> domains/d.yaml:15:13
        |
     15 |     inline: often
        |             ^^^^^
 
-    1 error, 1 warning
-    ");
+    1 error, 2 warnings
+    "#);
     folder.write("domains/d.yaml", DOMAIN.replace("inline: true", "inline: false"));
     folder.esctl("send a/x Add by=13").exits(0);
     folder.bash("sqlite3 esctl.db 'SELECT * FROM sums'").exits(1);
