@@ -35,7 +35,7 @@ const UPWARDS: &[(&str, &[&str])] = &[
     ("script/", &["crate::domain", "crate::store", "crate::workbench"]),
     ("event.rs", &["crate::domain", "crate::script", "crate::store", "crate::workbench"]),
     ("json.rs", &["crate::domain", "crate::script", "crate::store", "crate::workbench"]),
-    ("diagnostic.rs", &["crate::domain", "crate::script", "crate::store", "crate::workbench"]),
+    ("diagnostic/", &["crate::domain", "crate::script", "crate::store", "crate::workbench"]),
     ("render/", &["crate::cli"]),
 ];
 

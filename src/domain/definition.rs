@@ -8,7 +8,7 @@ use super::keys;
 use super::scenario::{self, ScenarioDefinition};
 use super::types::Types;
 use super::yaml::{self, Content, Key, Node, Style};
-use crate::diagnostic::{Diagnostic, Place, Source, suggest};
+use crate::diagnostic::{Diagnostic, Place, Source, meant};
 use crate::json::{Object, Value};
 use crate::script::ScriptText;
 use crate::script::text::Walk;
@@ -195,11 +195,8 @@ impl Reader<'_> {
             if known.contains(&key.text.as_str()) {
                 continue;
             }
-            let hint = match suggest(&key.text, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{what} has {}", list(known)),
-            };
-            self.hinted("unknown-key", format!("`{}` is no key of {what}", key.text), &key.place, hint);
+            let hint = meant(&key.text, known.iter().copied(), &format!("{what} has"));
+            self.problem("unknown-key", format!("`{}` is no key of {what}", key.text), &key.place).hints.extend(hint);
         }
         Some(Section { entries })
     }
@@ -484,18 +481,6 @@ impl Reader<'_> {
                 self.problem("shape", format!("a payload is a map, not {}", node.kind_name()), &node.place);
                 Object::new()
             }
-        }
-    }
-}
-
-/// `a`, `b` and `c`
-pub(super) fn list(names: &[&str]) -> String {
-    match names {
-        [] => "nothing".to_owned(),
-        [one] => format!("`{one}`"),
-        [rest @ .., last] => {
-            let rest: Vec<String> = rest.iter().map(|name| format!("`{name}`")).collect();
-            format!("{} and `{last}`", rest.join(", "))
         }
     }
 }

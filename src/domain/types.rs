@@ -1,10 +1,10 @@
 //! Types as the file writes them: a name, `[…]`, `{ … }`, or a map of JSON Schema keywords.
 
-use super::definition::{Reader, list};
+use super::definition::Reader;
 use super::fields::{Field, Fields, ListRules, NumberRules, Pattern, TextRules, Type};
 use super::keys::{BUILT_IN, LIST_KEYWORDS, NUMBER_KEYWORDS, TEXT_KEYWORDS};
 use super::yaml::{Content, Key, Node};
-use crate::diagnostic::suggest;
+use crate::diagnostic::{list, meant, suggest};
 use crate::json::Value;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashSet};
@@ -318,11 +318,9 @@ impl Reader<'_> {
             if key.text == "description" || known.contains(&key.text.as_str()) {
                 continue;
             }
-            let hint = match suggest(&key.text, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{what} has {}", list(known)),
-            };
-            self.problem("unknown-key", format!("`{}` is no keyword of {what}", key.text), &key.place).hints.push(hint);
+            let hint = meant(&key.text, known.iter().copied(), &format!("{what} has"));
+            let message = format!("`{}` is no keyword of {what}", key.text);
+            self.problem("unknown-key", message, &key.place).hints.extend(hint);
         }
     }
 }

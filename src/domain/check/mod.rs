@@ -8,7 +8,7 @@ mod projections;
 mod scenarios;
 mod scripts;
 
-use crate::diagnostic::{Diagnostic, Place, Source, suggest};
+use crate::diagnostic::{Diagnostic, Place, Source, meant};
 use crate::domain::definition::Definition;
 use crate::domain::fields::Fields;
 use crate::domain::{Aggregate, Domains, File, definition, digest, yaml};
@@ -148,13 +148,7 @@ impl<'p> Checker<'p> {
         known: impl IntoIterator<Item = &'a str>,
         all: &str,
     ) {
-        let known: Vec<&str> = known.into_iter().collect();
-        let hint = match suggest(word, known.iter().copied()) {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None if known.is_empty() => None,
-            None => Some(format!("{all} {}", definition::list(&known[..known.len().min(20)]))),
-        };
-        self.problem(rule, message, place).hints.extend(hint);
+        self.problem(rule, message, place).hints.extend(meant(word, known, all));
     }
 
     /// The events of an aggregate, or a complaint that there is none of that name.

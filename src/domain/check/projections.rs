@@ -2,10 +2,11 @@
 
 use super::kinds::{self, Wants};
 use super::{Checker, PROJECTING, Purpose, VIEWS};
+use crate::diagnostic::list;
 use crate::domain::definition::{KeyDefinition, Named, ProjectionDefinition};
 use crate::domain::digest::RulesDigest;
 use crate::domain::fields::{Field, Fields, Type};
-use crate::domain::{Handler, Projection, definition};
+use crate::domain::{Handler, Projection};
 use crate::json::{Object, Value};
 use crate::script::kinds::Kind;
 use crate::script::{Host, Library, Script, ScriptText, project};
@@ -28,7 +29,7 @@ impl Checker<'_> {
         if lower.starts_with("es_") || lower.starts_with("sqlite_") || VIEWS.contains(&lower.as_str()) {
             self.problem("name", format!("`{name}` is a name of the store's own"), &definition.name.place)
                 .hints
-                .push(format!("names that begin with `es_` or `sqlite_`, and {} are taken", definition::list(VIEWS)));
+                .push(format!("names that begin with `es_` or `sqlite_`, and {} are taken", list(VIEWS)));
         }
         let columns = definition.columns;
         let mut lower_columns = BTreeSet::new();

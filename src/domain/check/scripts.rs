@@ -2,9 +2,7 @@
 
 use super::kinds::Reading;
 use super::{Checker, DECIDING, PROJECTING, Purpose};
-use crate::diagnostic;
-use crate::diagnostic::{Diagnostic, suggest};
-use crate::domain::definition;
+use crate::diagnostic::{Diagnostic, meant, suggest};
 use crate::script::facts::{Call, Facts};
 use crate::script::{Host, Library, Script, ScriptText, functions};
 use std::collections::BTreeSet;
@@ -146,8 +144,8 @@ pub(super) fn in_scope_hint(problem: Diagnostic, scope: &[&str]) -> Diagnostic {
         return problem;
     }
     let word = problem.message.split('`').nth(1).unwrap_or_default().to_owned();
-    match diagnostic::suggest(&word, scope.iter().copied()) {
-        Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem.hint(format!("in scope here: {}", definition::list(scope))),
+    match meant(&word, scope.iter().copied(), "in scope here:") {
+        Some(hint) => problem.hint(hint),
+        None => problem,
     }
 }
