@@ -1,7 +1,7 @@
 //! Kinds: scripts compute with what they see, and give what is wanted of them.
 
 use super::{Checker, Purpose};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::Diagnostic;
 use crate::domain::definition::StateDefinition;
 use crate::domain::fields::{Field, Fields, Type};
 use crate::json::{Object, Value};
@@ -100,10 +100,9 @@ impl Checker<'_> {
 
 /// What is wrong with the value of a script.
 fn unwanted(value: &Kind, reading: &Reading) -> Option<Diagnostic> {
-    let place = first_line(&reading.script);
+    let place = reading.script.text().whole();
     match (&reading.wants, value) {
-        (Wants::Truth, Kind::Boolean | Kind::Any | Kind::Never | Kind::Maybe(_)) => None,
-        (Wants::Truth, other) => {
+        (Wants::Truth, other) if !other.may_be_boolean() => {
             let message = format!("an invariant is true or false, not {}", other.name());
             Some(Diagnostic::error("kind", message).at(place))
         }
@@ -120,10 +119,6 @@ fn unwanted(value: &Kind, reading: &Reading) -> Option<Diagnostic> {
         }
         _ => None,
     }
-}
-
-fn first_line(script: &Script) -> Place {
-    script.text().whole()
 }
 
 /// The kind of a declared type.

@@ -2,11 +2,8 @@
 
 use super::Kind;
 use super::reader::Reader;
-use crate::script::functions::CHANGING;
 use rhai::Position;
-
-/// Those that change what they are called on.
-pub(super) const MUTATORS: &[&str] = CHANGING;
+use std::ops::RangeInclusive;
 
 /// What a function gives.
 #[derive(Clone, Copy)]
@@ -34,7 +31,7 @@ use Gives as G;
 
 /// A function: its name, on what it works (`T`ext, `L`ist, `M`ap, `N`umber, `R`ange), how many arguments it takes with
 /// that, and what it gives.
-type Signature = (&'static str, &'static str, std::ops::RangeInclusive<usize>, Gives);
+type Signature = (&'static str, &'static str, RangeInclusive<usize>, Gives);
 
 #[rustfmt::skip]
 const SIGNATURES: &[Signature] = &[
@@ -108,10 +105,9 @@ impl Reader<'_> {
             self.error("arguments", format!("`{name}` needs something to work on"), place);
             return Kind::Any;
         };
-        // Fields of maps can be functions' names; what is called is then that field.
         if !takes.contains(&given.len()) {
             let place = self.place(position);
-            self.error("arguments", arguments(name, takes, given.len()), place);
+            self.error("arguments", arguments(name, takes, " with what it works on", given.len()), place);
             return Kind::Any;
         }
         let on = on.present();
@@ -125,7 +121,6 @@ impl Reader<'_> {
             _ => '-',
         };
         if !works_on.is_empty() && sort != '?' && !works_on.contains(sort) {
-            // `get` of a range, and the like, are seldom enough.
             let place = self.place(position);
             self.error("kind", format!("`{name}` does not work on {}", on.name()), place);
             return Kind::Any;
@@ -193,15 +188,10 @@ impl Reader<'_> {
     }
 }
 
-/// The same for a function that is not called on anything.
-pub(super) fn arguments_of(name: &str, takes: &std::ops::RangeInclusive<usize>, given: usize) -> String {
-    arguments(name, takes, given).replace(" with what it works on", "")
-}
-
-/// How many arguments there are to be.
-fn arguments(name: &str, takes: &std::ops::RangeInclusive<usize>, given: usize) -> String {
+/// How many arguments there are to be, `counted` saying what is among them.
+pub(super) fn arguments(name: &str, takes: &RangeInclusive<usize>, counted: &str, given: usize) -> String {
     let (least, most) = (*takes.start(), *takes.end());
     let count = if least == most { least.to_string() } else { format!("{least} to {most}") };
     let plural = if count == "1" { "argument" } else { "arguments" };
-    format!("`{name}` takes {count} {plural} with what it works on, not {given}")
+    format!("`{name}` takes {count} {plural}{counted}, not {given}")
 }

@@ -1,10 +1,11 @@
 //! `event.lines[0].sku`, `state.items.push(…)`, `row.sum += 1`: reading and changing what is within something.
 
 use super::Kind;
-use super::calls::{MUTATORS, takes_anything};
+use super::calls::takes_anything;
 use super::reader::Reader;
 use crate::diagnostic::suggest;
 use crate::json::Value;
+use crate::script::functions::CHANGING;
 use crate::script::value;
 use rhai::{ASTFlags, BinaryExpr, Expr, OpAssignment, Position, Stmt};
 use std::rc::Rc;
@@ -338,7 +339,7 @@ impl Reader<'_> {
     }
 
     fn change_by_method(&mut self, path: &Path, name: &str, given: &[Kind]) {
-        if path.root.is_none() || !MUTATORS.contains(&name) {
+        if path.root.is_none() || !CHANGING.contains(&name) {
             return;
         }
         let item = Path { root: path.root.clone(), steps: path.steps.iter().cloned().chain([Step::Item]).collect() };
@@ -460,7 +461,7 @@ mod tests {
 
     #[test]
     fn what_changes_is_known_to_the_table() {
-        for name in MUTATORS {
+        for name in CHANGING {
             assert!(crate::script::kinds::calls::knows(name), "{name}");
         }
     }

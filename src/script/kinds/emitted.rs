@@ -21,7 +21,7 @@ impl Reader<'_> {
         };
         if !takes.contains(&call.args.len()) {
             let place = self.place(position);
-            let message = super::calls::arguments_of(&call.name, &takes, call.args.len());
+            let message = super::calls::arguments(&call.name, &takes, "", call.args.len());
             self.error("arguments", message, place);
         }
         if call.name == "require"

@@ -7,6 +7,7 @@
 mod calls;
 mod chain;
 mod emitted;
+mod follow;
 mod operators;
 mod reader;
 mod record;
@@ -112,6 +113,11 @@ impl Kind {
 
     pub(super) fn is_number(&self) -> bool {
         matches!(self, Self::Integer | Self::Decimal | Self::Number)
+    }
+
+    /// Whether it may stand where true or false is wanted.
+    pub fn may_be_boolean(&self) -> bool {
+        matches!(self, Self::Boolean | Self::Any | Self::Never | Self::Maybe(_))
     }
 
     /// Whether nothing can be said of it.

@@ -12,7 +12,7 @@ impl Reader<'_> {
         let kinds: Vec<Kind> = call.args.iter().map(kind).collect();
         match (&kinds[..], call.name.as_str()) {
             ([kind], "!") => {
-                if !matches!(kind, Kind::Boolean | Kind::Any | Kind::Never | Kind::Maybe(_)) {
+                if !kind.may_be_boolean() {
                     let place = self.place(position);
                     self.error("kind", format!("`!` does not work on {}", kind.name()), place);
                 }

@@ -2,21 +2,14 @@
 
 use super::Kind;
 use super::record::Record;
-use crate::diagnostic::{Diagnostic, Place, suggest};
+use crate::diagnostic::{Diagnostic, Place, meant};
 use crate::script::fault::place_of;
-use crate::script::host::{Function, Library, Script};
+use crate::script::host::{Library, Script};
 use crate::script::text::ScriptText;
-use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt, StmtBlock};
+use rhai::{ASTFlags, Expr, Position, Stmt, StmtBlock};
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// Functions within functions that are followed.
-const CALLS: usize = 16;
-/// Calls of functions, with other kinds of arguments, that are followed in one script.
-const KNOWN: usize = 1_000;
-/// The most fields that a hint lists.
-const NAMES: usize = 20;
 
 /// What a script sees.
 pub struct Surroundings<'a> {
@@ -37,21 +30,19 @@ pub struct Surroundings<'a> {
 /// One reading of one script.
 pub struct Reader<'a> {
     pub(super) around: &'a Surroundings<'a>,
-    script: &'a Script,
-    library: &'a Library,
+    pub(super) script: &'a Script,
+    pub(super) library: &'a Library,
     /// The text that is gone through: the script's, or that of the functions.
-    text: &'a ScriptText,
+    pub(super) text: &'a ScriptText,
     pub(super) scope: Vec<(String, Kind)>,
     found: Vec<Diagnostic>,
-    returns: Vec<Kind>,
+    pub(super) returns: Vec<Kind>,
     /// How many `try` there are around.
     trying: usize,
     /// Functions that are gone through at the moment.
     pub(super) within: Vec<String>,
     /// Calls that were gone through, with what they give.
-    known: Vec<(String, Vec<Kind>, Kind)>,
-    /// Fields that the script compares with `()`: it knows that they may be absent.
-    guarded: BTreeSet<(String, String)>,
+    pub(super) known: Vec<(String, Vec<Kind>, Kind)>,
 }
 
 impl<'a> Reader<'a> {
@@ -69,7 +60,6 @@ impl<'a> Reader<'a> {
             trying: 0,
             within: Vec::new(),
             known: Vec::new(),
-            guarded: script.guarded().iter().chain(library.guarded()).cloned().collect(),
         };
         let value = reader.statements(script.statements());
         let value = reader.returns.iter().fold(value, |value, returned| value.join(returned));
@@ -106,12 +96,7 @@ impl<'a> Reader<'a> {
 
     /// There is no such field; what was meant, perhaps.
     pub(super) fn no_field(&mut self, of: &str, owner: &str, name: &str, known: &[String], place: Place) {
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let hint = match suggest(name, known.iter().copied()) {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None if known.is_empty() => None,
-            None => Some(format!("{owner} has {}", list(&known[..known.len().min(NAMES)]))),
-        };
+        let hint = meant(name, known.iter().map(String::as_str), &format!("{owner} has"));
         self.error("unknown-field", format!("{of} has no field `{name}`"), place).hints.extend(hint);
     }
 
@@ -124,7 +109,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn statements(&mut self, statements: &[Stmt]) -> Kind {
+    pub(super) fn statements(&mut self, statements: &[Stmt]) -> Kind {
         let mut value = Kind::Nothing;
         let mut ended = false;
         for statement in statements.iter().filter(|statement| !matches!(statement, Stmt::Noop(_))) {
@@ -273,7 +258,7 @@ impl<'a> Reader<'a> {
     /// What must be true or false.
     pub(super) fn condition(&mut self, expression: &Expr) {
         let kind = self.expression(expression);
-        if !matches!(kind, Kind::Boolean | Kind::Any | Kind::Never | Kind::Maybe(_)) {
+        if !kind.may_be_boolean() {
             let place = self.beginning(expression);
             self.error("kind", format!("a condition is true or false, not {}", kind.name()), place);
         }
@@ -348,118 +333,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    // Functions
-
-    fn call(&mut self, call: &FnCallExpr, position: Position) -> Kind {
-        if call.op_token.is_some() {
-            return self.operation(call, position);
-        }
-        if call.name == "curry"
-            && let Some(Expr::DynamicConstant(function, _)) = call.args.first()
-            && let Some(function) = function.read_lock::<rhai::FnPtr>()
-        {
-            return self.closure(function.fn_name(), &call.args[1..]);
-        }
-        if let Some(kind) = self.decision(call, position) {
-            return kind;
-        }
-        let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
-        if let Some(kind) = self.own_function(call.name.as_str(), &given, position) {
-            return kind;
-        }
-        self.packaged(call.name.as_str(), &given, position)
-    }
-
-    /// A function of the file; `None` where there is none of that name.
-    fn own_function(&mut self, name: &str, given: &[Kind], position: Position) -> Option<Kind> {
-        let library = self.library;
-        let mut named = library.bodies().iter().filter(|function| function.name == name).peekable();
-        named.peek()?;
-        let Some(function) = named.clone().find(|function| function.parameters.len() == given.len()) else {
-            let mut counts: Vec<String> = named.map(|function| function.parameters.len().to_string()).collect();
-            counts.sort();
-            let place = self.place(position);
-            let message = format!("`{name}` takes {} arguments, not {}", counts.join(" or "), given.len());
-            self.error("arguments", message, place);
-            return Some(Kind::Any);
-        };
-        let text = library.text()?;
-        Some(self.follow(function, given, text))
-    }
-
-    /// Goes through a function with the kinds of its parameters.
-    fn follow(&mut self, function: &'a Function, given: &[Kind], text: &'a ScriptText) -> Kind {
-        // Looking through what is known is reading as well.
-        let left = self.around.budget.get().saturating_sub(self.known.len());
-        self.around.budget.set(left);
-        let same = |(name, kinds, _): &&(String, Vec<Kind>, Kind)| *name == function.name && kinds == given;
-        if let Some((.., value)) = self.known.iter().find(same) {
-            return value.clone();
-        }
-        if self.within.len() >= CALLS || self.known.len() >= KNOWN || self.within.contains(&function.name) {
-            return Kind::Any;
-        }
-        self.within.push(function.name.clone());
-        let scope = function.parameters.iter().cloned().zip(given.iter().cloned()).collect();
-        let outer = (
-            std::mem::replace(&mut self.scope, scope),
-            std::mem::take(&mut self.returns),
-            std::mem::replace(&mut self.text, text),
-        );
-        let value = self.statements(&function.body);
-        let returned = std::mem::take(&mut self.returns);
-        (self.scope, self.returns, self.text) = outer;
-        self.within.pop();
-        let value = returned.iter().fold(value, |value, returned| value.join(returned));
-        self.known.push((function.name.clone(), given.to_vec(), value.clone()));
-        value
-    }
-
-    /// A function without a name is made; what it catches of its surroundings may be changed by it from then on.
-    fn closure(&mut self, name: &str, caught: &[Expr]) -> Kind {
-        let mut kinds = Vec::new();
-        for argument in caught {
-            if let Expr::Variable(variable, ..) = argument {
-                let caught = self.variable(variable.1.as_str());
-                let kind = if matches!(caught, Kind::Record(_)) { caught } else { Kind::Any };
-                self.set_variable(variable.1.as_str(), |_| kind.clone());
-                kinds.push(kind);
-            } else {
-                kinds.push(self.expression(argument));
-            }
-        }
-        let made = Kind::Closure(name.into(), kinds.into());
-        // Once with arguments that are not known, should nobody call it.
-        self.call_closure(&made, &[]);
-        made
-    }
-
-    /// What a closure gives for these arguments; those that are not given are not known.
-    pub(super) fn call_closure(&mut self, closure: &Kind, arguments: &[Kind]) -> Kind {
-        let Kind::Closure(name, caught) = closure else { return Kind::Any };
-        let (script, library) = (self.script, self.library);
-        let of = |function: &&'a Function| function.name == **name;
-        let (function, text) = match script.bodies().iter().find(of) {
-            Some(function) => (function, script.text()),
-            None => match (library.bodies().iter().find(of), library.text()) {
-                (Some(function), Some(text)) => (function, text),
-                _ => return Kind::Any,
-            },
-        };
-        let mut given: Vec<Kind> = caught.iter().chain(arguments).cloned().collect();
-        given.resize(function.parameters.len(), Kind::Any);
-        self.follow(function, &given, text)
-    }
-
     pub(super) fn set_variable(&mut self, name: &str, change: impl FnOnce(&Kind) -> Kind) {
         if let Some((_, kind)) = self.scope.iter_mut().rev().find(|(known, _)| known == name) {
             *kind = change(kind);
         }
     }
 
-    /// Whether the script asks somewhere whether this field is there.
+    /// Whether the script, or a function, compares this field with `()` somewhere: it knows that it may be absent.
     pub(super) fn is_guarded(&self, root: &str, field: &str) -> bool {
-        self.guarded.iter().any(|(known, name)| known == root && name == field)
+        let mut asked = self.script.guarded().iter().chain(self.library.guarded());
+        asked.any(|(known, name)| known == root && name == field)
     }
 }
 
@@ -493,13 +376,4 @@ pub(super) fn of_value(value: &rhai::Dynamic) -> Kind {
         return Kind::Closure(function.fn_name().into(), Rc::new([]));
     }
     Kind::Any
-}
-
-/// `a`, `b` and `c`
-fn list(names: &[&str]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
 }
