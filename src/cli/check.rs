@@ -48,32 +48,34 @@ pub fn run(args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
 
 /// Checks again and again. What ends it is that nobody reads any more, or whoever interrupts it.
 fn watch(mut sources: Sources, args: &CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
-    report(sources.clone(), args, context)?;
-    context.out.flush().map_err(Failure::output)?;
+    loop {
+        report(sources.clone(), args, context)?;
+        context.out.flush().map_err(Failure::output)?;
+        sources = next_change(&sources, context);
+    }
+}
+
+/// Waits until the files are others than before, or there again, and says which.
+fn next_change(before: &Sources, context: &mut Context) -> Sources {
     let mut misses = 0;
     loop {
         thread::sleep(PAUSE);
-        let now = match sources::read(&context.globals.domain) {
-            Ok(now) => now,
+        match sources::read(&context.globals.domain) {
+            Ok(now) if now != *before || misses >= PATIENCE => {
+                let changed = now.changed_since(before).join(", ");
+                let what = if changed.is_empty() { "there again".to_owned() } else { format!("{changed} changed") };
+                context.talk.line(&format!("\n{}", text::harmless(&what)));
+                return now;
+            }
+            Ok(_) => misses = 0,
             Err(failure) => {
                 // A file that is being replaced is missing for a moment.
                 misses += 1;
                 if misses == PATIENCE {
                     failure.report(context.talk);
                 }
-                continue;
             }
-        };
-        let was_missing = std::mem::take(&mut misses) >= PATIENCE;
-        if now == sources && !was_missing {
-            continue;
         }
-        let changed = now.changed_since(&sources).join(", ");
-        let what = if changed.is_empty() { "there again".to_owned() } else { format!("{changed} changed") };
-        context.talk.line(&format!("\n{}", text::harmless(&what)));
-        sources = now;
-        report(sources.clone(), args, context)?;
-        context.out.flush().map_err(Failure::output)?;
     }
 }
 

@@ -214,7 +214,9 @@ impl Host {
             return Ok(Decided::Needs(stream, state));
         }
         if let Some(rejection) = session.rejection.take() {
-            self.seen.iter().for_each(|seen| seen.see_rejection(script, &rejection.code));
+            if let Some(seen) = &self.seen {
+                seen.see_rejection(script, &rejection.code);
+            }
             let state = given_back(&mut session);
             return Ok(Decided::Rejected(rejection, state));
         }
@@ -223,13 +225,17 @@ impl Host {
             if open.touched
                 && let Some(name) = self.broken_invariant(&open.rules, &open.state, &open.version)?
             {
-                self.seen.iter().for_each(|seen| seen.see_broken(&open.rules.aggregate, name));
+                if let Some(seen) = &self.seen {
+                    seen.see_broken(&open.rules.aggregate, name);
+                }
                 let message = format!("the invariant `{name}` would not hold on `{}`", open.stream);
                 let rejection = Rejection { code: name.into(), message: message.into(), details: None };
                 return Ok(Decided::Rejected(rejection, None));
             }
         }
-        self.seen.iter().for_each(|seen| seen.see_events(&session.events));
+        if let Some(seen) = &self.seen {
+            seen.see_events(&session.events);
+        }
         let mut open = session.open.into_iter().map(|mut open| {
             let state = State(open.take());
             (open.stream, state, Version(open.at))
