@@ -1,22 +1,30 @@
 //! `check`: everything that is wrong with the domain files.
 
-use super::context::Context;
+use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure};
 use super::sources::{self, Sources};
-use crate::render::{Format, Listing, Output, records, text};
+use crate::render::talk::Ticker;
+use crate::render::{self, Format, Listing, Output, records, text};
 use esctl::diagnostic::{self, Diagnostic};
 use esctl::domain::{Contents, Domains};
+use esctl::workbench::Workbench;
 use std::io::{self, Write as _};
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-const EXAMPLES: &str = "examples:\n  esctl check\n  esctl check --deny warnings -o ndjson";
+const EXAMPLES: &str =
+    "examples:\n  esctl check\n  esctl check --deny warnings -o ndjson\n  esctl check --store esctl.db";
 
 /// find every problem in the domain files before anything runs
 ///
 /// Reads all domain files and reports everything that is wrong with them at once, in file order, each with its
 /// place and, where there is one, a hint. Exits 0 if the domain is sound, 1 if it is not, 2 if there is nothing to
 /// check. With `--watch` it goes on, and checks again whenever a file changes, until it is interrupted.
+///
+/// With `--store FILE` everything that is stored there is read and folded by these rules as well, and nothing is written:
+/// how many events there are of each version, what was once stored brought up to what it is now, one before and after of
+/// each, and what fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
@@ -99,10 +107,52 @@ fn report(sources: Sources, args: &CheckArgs, context: &mut Context) -> Result<E
                 contents(domains.as_ref(), &mut context.out).map_err(Failure::output)?;
             }
         }
+        // With `--store` the data is what is stored; what is said of sound domains goes where talk goes.
+        _ if errors == 0 && context.globals.names_store => {
+            context.talk.text(&diagnostic::render(&problems, context.talk.color));
+        }
         Format::Json | Format::Ndjson | Format::Csv => list(&problems, &mut context.out).map_err(Failure::output)?,
     }
     let denied = args.deny == Some(Denied::Warnings) && warnings > 0;
-    Ok(if errors > 0 || domains.is_none() || denied { Exit::No } else { Exit::Done })
+    let sound = errors == 0 && !denied;
+    let stored = match domains {
+        Some(domains) if sound && context.globals.names_store => stored(domains, context)?,
+        Some(_) if sound => Exit::Done,
+        _ => Exit::No,
+    };
+    Ok(stored)
+}
+
+/// Checks the domains against what is stored.
+fn stored(domains: Domains, context: &mut Context) -> Result<Exit, Failure> {
+    let store = context.store(Purpose::Look)?;
+    let mut workbench = Workbench::new(Rc::new(domains), store);
+    let mut ticker = Ticker::before_data();
+    let outcome = workbench.check_stored(&mut |events| {
+        ticker.say(|| format!("{} read", text::count(events, "event")));
+    });
+    drop(ticker);
+    context.say_notes(&workbench.domains);
+    let found = outcome.map_err(Failure::from)?;
+    render::stored::forms(&found, &mut context.out).map_err(Failure::output)?;
+    context.out.flush().map_err(Failure::output)?;
+    let failures: Vec<_> = found.forms.iter().filter_map(|form| Some((form, form.failure.as_ref()?))).collect();
+    for (form, (_, problem)) in &failures {
+        context.talk.text(&format!("\n{}", diagnostic::render(std::slice::from_ref(problem), context.talk.color)));
+        if form.failures > 1 {
+            let more = text::count(form.failures - 1, "more event");
+            context.talk.note(&format!("{more} of `{}`, version {}, failed as well", form.name, form.version));
+        }
+    }
+    if !failures.is_empty() {
+        context.talk.line("");
+    }
+    if found.foreign > 0 {
+        let foreign = text::count(found.foreign, "event");
+        context.talk.note(&format!("{foreign} of aggregates that the domain does not have were left alone"));
+    }
+    context.talk.line(&render::stored::summary(&found));
+    Ok(if failures.is_empty() { Exit::Done } else { Exit::No })
 }
 
 fn list(problems: &[Diagnostic], out: &mut Output) -> io::Result<()> {

@@ -38,6 +38,9 @@ pub struct Globals {
     /// the file that holds the streams
     #[arg(long, value_name = "FILE", env = "ESCTL_STORE", hide_env_values = true, default_value = "esctl.db", global = true, help_heading = HEADING)]
     pub store: PathBuf,
+    /// Whether that file was named on the command line.
+    #[arg(skip)]
+    pub names_store: bool,
     /// how many seconds to wait while another process writes to that file; 0 is not at all
     #[arg(long, value_name = "SECONDS", env = "ESCTL_TIMEOUT", hide_env_values = true, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=MAX_TIMEOUT), global = true, help_heading = HEADING)]
     pub timeout: u64,

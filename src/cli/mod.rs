@@ -25,6 +25,7 @@ mod streams;
 mod test;
 mod verify;
 
+use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Globals};
 use failure::{Exit, Failure};
@@ -150,7 +151,8 @@ fn with_help_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = with_house_style(Cli::command());
     let matches = command.clone().try_get_matches_from(arguments)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    cli.globals.names_store = matches.value_source("store") == Some(ValueSource::CommandLine);
     // clap lets those after the verb replace those before it; a domain must not go missing quietly.
     if count_domains(arguments) > cli.globals.domain.len() {
         let words = "`--domain` stands before the verb and after it: write all of them in one place";

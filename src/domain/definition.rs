@@ -4,6 +4,7 @@
 //! else is wrong with it.
 
 use super::fields::{Fields, Type};
+use super::history::{self, History};
 use super::keys;
 use super::scenario::{self, ScenarioDefinition};
 use super::types::Types;
@@ -62,6 +63,8 @@ pub struct AggregateDefinition {
     pub state: Vec<StateDefinition>,
     /// `events`
     pub events: Vec<EventDefinition>,
+    /// `retired`: events that old streams hold and nobody emits any more.
+    pub retired: Vec<Named>,
     /// `commands`
     pub commands: Vec<CommandDefinition>,
     /// `invariants`
@@ -92,6 +95,8 @@ pub struct EventDefinition {
     pub fold: Option<ScriptText>,
     /// Whether a `fold` was written, readable or not.
     pub folds: bool,
+    /// `version`, `was` and `upcast`
+    pub history: History,
 }
 
 /// One entry of `commands`.
@@ -347,6 +352,7 @@ impl Reader<'_> {
         let state = state.iter().map(|(key, node)| self.state_field(key, node)).collect();
         let events = section.get("events").and_then(|node| self.entries(node, "`events`")).unwrap_or(&[]);
         let events = events.iter().filter_map(|(key, node)| self.event(key, node)).collect();
+        let retired = section.get("retired").map(|node| history::names(self, node, "`retired`")).unwrap_or_default();
         let commands = section.get("commands").and_then(|node| self.entries(node, "`commands`")).unwrap_or(&[]);
         let commands = commands.iter().filter_map(|(key, node)| self.command(key, node)).collect();
         let invariants = section.get("invariants").and_then(|node| self.entries(node, "`invariants`")).unwrap_or(&[]);
@@ -354,7 +360,7 @@ impl Reader<'_> {
             .iter()
             .filter_map(|(key, node)| Some((self.name(key, "an invariant"), self.script(node, &key.text)?)))
             .collect();
-        Some(AggregateDefinition { name, description, state, events, commands, invariants })
+        Some(AggregateDefinition { name, description, state, events, retired, commands, invariants })
     }
 
     fn state_field(&mut self, key: &Key, node: &Node) -> StateDefinition {
@@ -401,7 +407,9 @@ impl Reader<'_> {
         let description = self.description(section);
         let fields = section.get("fields").map(|node| self.fields(node, "`fields`")).unwrap_or_default();
         let fold = section.get("fold").and_then(|node| self.script(node, "fold"));
-        Some(EventDefinition { name, description, fields, fold, folds: section.get("fold").is_some() })
+        let folds = section.get("fold").is_some();
+        let history = history::read(self, section, &name);
+        Some(EventDefinition { name, description, fields, fold, folds, history })
     }
 
     fn command(&mut self, key: &Key, node: &Node) -> Option<CommandDefinition> {

@@ -1,9 +1,10 @@
 //! Digests of rules: what changes when their meaning does, and only then.
 
 use super::fields::Fields;
+use super::history::History;
 use crate::json::Value;
+use crate::script::ScriptText;
 use crate::script::essence::{Essence, Functions};
-use crate::script::{Script, ScriptText};
 use sha2::{Digest, Sha256};
 
 /// Changes when the engine or a function of ours changes its meaning: every cached state and read model is then
@@ -13,6 +14,19 @@ const ENGINE: u32 = 3;
 /// The digest of a file's text, in hex.
 pub fn of_text(text: &str) -> Box<str> {
     hex(Sha256::digest(text.as_bytes()).as_slice())
+}
+
+/// The digest of what an event was before, in hex.
+pub(super) fn of_history(history: &History, functions: Option<&ScriptText>) -> Box<str> {
+    let mut digest = RulesDigest::default();
+    digest.text(&history.version.to_string());
+    for was in &history.was {
+        digest.text(&was.text);
+    }
+    let mut steps: Vec<_> = history.upcast.iter().filter_map(|(key, text)| Some((&key.text, text.as_ref()?))).collect();
+    steps.sort_by_key(|(from, _)| from.parse::<u32>().unwrap_or(0));
+    digest.scripts(steps.into_iter().map(|(_, text)| text), functions);
+    digest.finish()
 }
 
 /// Gathers what decides a read model's rows.
@@ -39,10 +53,10 @@ impl RulesDigest {
     /// variables do not count.
     pub fn scripts<'s>(
         &mut self,
-        scripts: impl IntoIterator<Item = &'s Script>,
+        scripts: impl IntoIterator<Item = &'s ScriptText>,
         functions: Option<&ScriptText>,
     ) -> &mut Self {
-        let essences: Vec<Essence> = scripts.into_iter().map(|script| Essence::of(&script.text().text)).collect();
+        let essences: Vec<Essence> = scripts.into_iter().map(|script| Essence::of(&script.text)).collect();
         for essence in &essences {
             self.text(&essence.text());
         }

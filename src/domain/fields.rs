@@ -123,6 +123,18 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// What is wrong, after the field it is about, unless it names that itself: `` `amount`: expected a number ``.
+    pub fn in_words(&self) -> String {
+        let field = self.pointer.trim_start_matches('/');
+        if field.is_empty() || self.message.contains(&format!("`{field}`")) {
+            self.message.clone()
+        } else {
+            format!("`{field}`: {}", self.message)
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pointer.is_empty() {

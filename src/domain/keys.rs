@@ -5,11 +5,11 @@ pub const FILE: &[&str] = &["domain", "description", "types", "functions", "aggr
 /// Those of a file of scenarios only.
 pub const SCENARIO_FILE: &[&str] = &["description", "scenarios"];
 /// Those of an aggregate.
-pub const AGGREGATE: &[&str] = &["description", "state", "events", "commands", "invariants"];
+pub const AGGREGATE: &[&str] = &["description", "state", "events", "retired", "commands", "invariants"];
 /// Those of a field of a state that is pinned to a type.
 pub const STATE: &[&str] = &["type", "initial"];
 /// Those of an event.
-pub const EVENT: &[&str] = &["description", "fields", "fold"];
+pub const EVENT: &[&str] = &["description", "version", "was", "fields", "upcast", "fold"];
 /// Those of a command.
 pub const COMMAND: &[&str] = &["description", "fields", "decide"];
 /// Those of a projection.

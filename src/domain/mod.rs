@@ -8,6 +8,7 @@ pub mod definition;
 pub mod describe;
 pub mod digest;
 pub mod fields;
+pub mod history;
 mod keys;
 pub mod scenario;
 pub mod schema;
@@ -16,11 +17,12 @@ pub mod yaml;
 
 use crate::diagnostic::{Diagnostic, Place, Source, suggest};
 use crate::json::{self, Object, Shape, Value};
-use crate::script::fold::{EventRules, Meta, Payload, State, StreamRules};
+use crate::script::fold::{EventRules, Known, Meta, Payload, State, StreamRules};
 use crate::script::host::Note;
 use crate::script::project::{AcceptCell, CellRules, Plain, RowRules, Touched};
+use crate::script::upcast::UpcastError;
 use crate::script::{Fault, Host, Script, decide};
-use fields::{Field, Fields, NumberRules, TextRules, Type};
+use fields::{Field, Fields, NumberRules, Problem, TextRules, Type};
 use indexmap::IndexMap;
 use scenario::ScenarioDefinition;
 use std::collections::{BTreeMap, HashMap};
@@ -108,13 +110,18 @@ pub struct CommandRules {
 pub struct EventType {
     /// What it says.
     pub description: String,
+    /// The version of its schema.
+    pub version: u32,
+    /// The names it had before.
+    pub was: RenamedFrom,
     /// Its payload.
     pub fields: Rc<Fields>,
-    /// Where the decimals of its payload are.
-    pub shape: Shape,
     /// Where its name stands.
     pub place: Place,
 }
+
+/// Names that an event had before.
+pub type RenamedFrom = Vec<Box<str>>;
 
 /// A read model.
 #[derive(Debug)]
@@ -234,28 +241,76 @@ impl Domains {
         &self.rules
     }
 
-    /// Applies a stored event to a state. An event that the aggregate does not know is a fault of its own, never
-    /// passed over.
+    /// The events, as they are stored, that a read model handles: by aggregate and name, earlier names among them.
+    pub(crate) fn stored_kinds(&self, projection: &Projection) -> Vec<(Box<str>, Box<str>)> {
+        let mut kinds: Vec<(Box<str>, Box<str>)> = projection.handlers.keys().cloned().collect();
+        for (aggregate, event) in projection.handlers.keys() {
+            let was = self.aggregate(aggregate).and_then(|known| known.events.get(event)).map(|event| &event.was);
+            kinds.extend(was.into_iter().flatten().map(|was| (aggregate.clone(), was.clone())));
+        }
+        kinds
+    }
+
+    /// Whether a read model, or what makes the events it handles of what is stored, looks at what only the command knows,
+    /// so that events must be read with their commands.
+    pub(crate) fn projection_reads_commands(&self, projection: &Projection) -> bool {
+        let mut scripts = projection.handlers.values().flat_map(|handler| [&*handler.key, &handler.script]);
+        let mut events = projection
+            .handlers
+            .keys()
+            .filter_map(|(aggregate, event)| self.aggregate(aggregate)?.rules.events.get(event));
+        scripts.any(|script| script.facts().reads_command_meta()) || events.any(EventRules::upcasts_read_commands)
+    }
+
+    /// Applies a stored event to a state. An event that the aggregate does not know is an error of its own, never
+    /// passed over. `meta` is asked for only where a script reads it, with the name of the event now.
     pub(crate) fn fold(
         &self,
         aggregate: &Aggregate,
         state: &mut State,
         event: &StoredEvent<'_>,
-        meta: impl FnOnce() -> Meta,
-    ) -> Result<(), FoldError> {
-        let (Some(kind), Some(rules)) = (aggregate.events.get(event.kind), aggregate.rules.events.get(event.kind))
-        else {
-            return Err(FoldError::UnknownEvent);
+        meta: impl Fn(&str) -> Meta,
+    ) -> Result<(), EventError> {
+        let rules = match aggregate.rules.known(event.kind) {
+            Some(Known::Event(rules)) => rules,
+            Some(Known::Retired) => return Ok(()),
+            None => return Err(EventError::Unknown),
         };
-        if event.schema > rules.schema {
-            return Err(FoldError::NewerSchema { known: rules.schema });
-        }
+        rules.knows(event.schema)?;
         if rules.fold.is_none() {
             return Ok(());
         }
-        let payload =
-            Payload::read(event.data, &kind.shape).map_err(|problem| FoldError::Payload(problem.to_string()))?;
-        Ok(self.host.fold(&aggregate.rules, rules, state, payload, event.version, meta)?)
+        let payload = self.payload(rules, event.schema, event.data, &meta)?;
+        Ok(self.host.fold(&aggregate.rules, rules, state, payload, event.version, || meta(&rules.name))?)
+    }
+
+    /// The payload of a stored event as it is now.
+    pub(crate) fn payload(
+        &self,
+        event: &EventRules,
+        schema: u32,
+        data: &str,
+        meta: impl FnOnce(&str) -> Meta,
+    ) -> Result<Payload, EventError> {
+        if schema == event.schema {
+            return Payload::read(data, &event.shape).map_err(|problem| EventError::Payload(problem.to_string()));
+        }
+        self.upcast(event, schema, data, meta).map(|data| event.payload(data))
+    }
+
+    /// The same as data, of an event that was stored under an earlier version.
+    pub(crate) fn upcast(
+        &self,
+        event: &EventRules,
+        schema: u32,
+        data: &str,
+        meta: impl FnOnce(&str) -> Meta,
+    ) -> Result<Object, EventError> {
+        event.knows(schema)?;
+        self.host.upcast(event, schema, data, || meta(&event.name)).map_err(|error| match error {
+            UpcastError::Unreadable(problem) => EventError::Payload(problem.to_string()),
+            UpcastError::Fault(fault) => EventError::Fault(fault),
+        })
     }
 }
 
@@ -268,20 +323,20 @@ pub(crate) struct StoredEvent<'a> {
     pub version: u64,
 }
 
-/// Why a stored event cannot be applied.
+/// Why a stored event cannot be read or applied.
 #[derive(Debug)]
-pub(crate) enum FoldError {
-    /// The aggregate has no event of that name.
-    UnknownEvent,
+pub(crate) enum EventError {
+    /// The aggregate has no event of that name, and never had.
+    Unknown,
     /// The event was stored by rules that know a later schema of it.
-    NewerSchema { known: u32 },
+    Newer { known: u32 },
     /// The stored payload cannot be read.
     Payload(String),
     /// The script failed.
     Fault(Fault),
 }
 
-impl From<Fault> for FoldError {
+impl From<Fault> for EventError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
@@ -290,7 +345,8 @@ impl From<Fault> for FoldError {
 impl Aggregate {
     /// Whether a fold looks at what only the command knows, so that events must be read with their commands.
     pub(crate) fn folds_read_commands(&self) -> bool {
-        self.rules.events.values().any(|e| e.fold.as_ref().is_some_and(|fold| fold.facts().reads_command_meta()))
+        let folds = |event: &EventRules| event.fold.as_ref().is_some_and(|fold| fold.facts().reads_command_meta());
+        self.rules.events.values().any(|event| folds(event) || event.upcasts_read_commands())
     }
 
     /// The command whose name is nearest to one that is not there.
@@ -303,12 +359,6 @@ impl Projection {
     /// The column that is the key.
     pub fn key_column(&self) -> &str {
         self.columns.iter().next().map_or("", |field| &field.name)
-    }
-
-    /// Whether a script looks at what only the command knows, so that events must be read with their commands.
-    pub(crate) fn reads_commands(&self) -> bool {
-        let mut scripts = self.handlers.values().flat_map(|handler| [&*handler.key, &handler.script]);
-        scripts.any(|script| script.facts().reads_command_meta())
     }
 
     /// What it asks of its rows.
@@ -357,18 +407,24 @@ fn accept(column: Field) -> AcceptCell {
 }
 
 impl EventRules {
-    /// Rules of an event whose payload has these fields.
-    pub(crate) fn of(name: &str, fields: Rc<Fields>, fold: Option<Script>) -> Self {
+    /// Rules of an event whose payload has these fields, in this version, with the steps that lead to it.
+    pub(crate) fn of(name: &str, fields: Rc<Fields>, history: (u32, Vec<Script>), fold: Option<Script>) -> Self {
+        let (schema, upcasts) = history;
         let shape = fields.shape();
         let accept = Box::new(move |data: Object| {
-            fields.accept(data).map_err(|problems| {
-                problems
-                    .into_iter()
-                    .map(|p| format!("`{}`: {}", p.pointer.trim_start_matches('/'), p.message))
-                    .collect()
-            })
+            fields.accept(data).map_err(|problems| problems.iter().map(Problem::in_words).collect())
         });
-        Self { name: name.into(), schema: 1, accept, shape, fold }
+        Self { name: name.into(), schema, accept, shape, upcasts, fold }
+    }
+
+    /// Whether a stored version of it is known.
+    pub(crate) fn knows(&self, schema: u32) -> Result<(), EventError> {
+        if schema > self.schema { Err(EventError::Newer { known: self.schema }) } else { Ok(()) }
+    }
+
+    /// Whether a step of its ladder looks at what only the command knows.
+    pub(crate) fn upcasts_read_commands(&self) -> bool {
+        self.upcasts.iter().any(|step| step.facts().reads_command_meta())
     }
 }
 

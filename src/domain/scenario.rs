@@ -1,8 +1,8 @@
 //! Scenarios: given/when/then, as data.
 
 use super::definition::{Named, Reader, Section};
-use super::keys;
 use super::yaml::{Content, Node};
+use super::{history, keys};
 use crate::diagnostic::Place;
 use crate::event::{StreamName, Time};
 use crate::json::{Object, Value};
@@ -33,6 +33,8 @@ pub struct Step {
     pub written: Option<Node>,
     /// `at`: sets the clock.
     pub at: Option<Time>,
+    /// `version`: which one of its schema an event has that was stored long ago.
+    pub version: Option<(u32, Place)>,
 }
 
 /// What is expected after `when`.
@@ -129,7 +131,7 @@ fn steps(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<Step> {
     match &node.content {
         Content::List(items) => items.iter().filter_map(|item| step(reader, item, what)).collect(),
         _ if node.is_null() => Vec::new(),
-        Content::Map(entries) if entries.iter().filter(|(key, _)| key.text != "at").count() > 1 => {
+        Content::Map(entries) if entries.iter().filter(|(key, _)| !BESIDE.contains(&key.text.as_str())).count() > 1 => {
             reader
                 .problem("shape", format!("several steps under `{what}` are a list"), &node.place)
                 .hints
@@ -140,9 +142,9 @@ fn steps(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<Step> {
     }
 }
 
-/// `account/ada Opened: { … }`, or only `account/ada Closed`; `at:` beside it.
+/// `account/ada Opened: { … }`, or only `account/ada Closed`; `at:` and `version:` beside it.
 fn step(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Step> {
-    let (title, data, at) = titled(reader, node, what)?;
+    let Titled { title, data, at, version } = titled(reader, node, what)?;
     let Some((stream, name)) = title.text.rsplit_once(' ') else {
         reader
             .problem("scenario", format!("`{}` is no step of a scenario", title.text), &title.place)
@@ -153,25 +155,40 @@ fn step(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Step> {
     let stream = stream_name(reader, stream.trim_end(), &title.place)?;
     let name = last_word(&title, name);
     let payload = data.map(|data| reader.payload(data)).unwrap_or_default();
-    Some(Step { stream, name, data: payload, written: data.cloned(), at })
+    Some(Step { stream, name, data: payload, written: data.cloned(), at, version })
 }
 
-type Titled<'n> = (Named, Option<&'n Node>, Option<Time>);
+/// An event or a command, its payload, and what stands beside it.
+struct Titled<'n> {
+    title: Named,
+    data: Option<&'n Node>,
+    at: Option<Time>,
+    version: Option<(u32, Place)>,
+}
 
-/// A map of one entry (and perhaps `at`), or only its key as text.
+/// What may stand beside an event or a command.
+const BESIDE: &[&str] = &["at", "version"];
+
+/// A map of one entry (and perhaps `at` and `version`), or only its key as text.
 fn titled<'n>(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Option<Titled<'n>> {
     match &node.content {
-        Content::Scalar(_) if !node.is_null() => Some((reader.text(node, what)?, None, None)),
+        Content::Scalar(_) if !node.is_null() => {
+            Some(Titled { title: reader.text(node, what)?, data: None, at: None, version: None })
+        }
         Content::Map(entries) => {
             let at = entries.iter().find(|(key, _)| key.text == "at").map(|(_, node)| node);
             let at = at.and_then(|node| time(reader, node));
-            let mut named = entries.iter().filter(|(key, _)| key.text != "at");
+            let version = entries.iter().find(|(key, _)| key.text == "version").map(|(_, node)| node);
+            let version = version.and_then(|node| Some((history::version(reader, node)?, node.place.clone())));
+            let mut named = entries.iter().filter(|(key, _)| !BESIDE.contains(&key.text.as_str()));
             match (named.next(), named.next()) {
-                (Some((key, data)), None) => Some((key.into(), Some(data), at)),
+                (Some((key, data)), None) => Some(Titled { title: key.into(), data: Some(data), at, version }),
                 _ => {
                     reader.problem(
                         "scenario",
-                        format!("an entry of `{what}` is one event or command, with `at` beside it at most"),
+                        format!(
+                            "an entry of `{what}` is one event or command, with `at` and `version` beside it at most"
+                        ),
                         &node.place,
                     );
                     None
@@ -307,7 +324,7 @@ fn expected_events(reader: &mut Reader<'_>, node: &Node) -> Vec<ExpectedEvent> {
 
 /// `Opened: { … }`, `account/ada Opened: { … }`, or only the name.
 fn expected_event(reader: &mut Reader<'_>, node: &Node) -> Option<ExpectedEvent> {
-    let (title, data, _) = titled(reader, node, "then")?;
+    let Titled { title, data, .. } = titled(reader, node, "then")?;
     let (stream, name) = match title.text.rsplit_once(' ') {
         Some((stream, name)) => (Some(stream_name(reader, stream.trim_end(), &title.place)?), last_word(&title, name)),
         None => (None, title.clone()),

@@ -67,6 +67,8 @@ fn aggregate(all: &Description, aggregate: &AggregateFacts, out: &mut Output) ->
         ]
     });
     table(&["event", "emitted by", "folded by", "projected by"], &rows(events), out)?;
+    let retired = aggregate.retired.iter().map(|name| vec![name.clone()]);
+    table(&["retired"], &rows(retired), out)?;
     let invariants = aggregate.invariants.iter().map(|known| vec![known.name.clone(), in_short(&known.condition)]);
     table(&["invariant"], &rows(invariants), out)
 }
@@ -86,6 +88,10 @@ fn event(event: &EventFacts, out: &mut Output) -> io::Result<()> {
     title("event", &event.name.to_string(), &event.description, out)?;
     let mut more = Vec::new();
     let own = &event.name.aggregate;
+    if event.version > 1 {
+        more.push(vec!["version".to_owned(), event.version.to_string()]);
+    }
+    one_each(&mut more, "was", event.was.iter().cloned());
     one_each(&mut more, "emitted by", event.emitted_by.iter().map(|known| near(known, own)));
     one_each(&mut more, "folded by", event.folded_by.iter().cloned());
     one_each(&mut more, "projected by", event.projected_by.iter().cloned());

@@ -15,6 +15,7 @@ pub mod receipt;
 pub mod records;
 pub mod report;
 pub mod state;
+pub mod stored;
 mod table;
 pub mod talk;
 pub mod text;

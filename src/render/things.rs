@@ -112,6 +112,7 @@ enum ThingLine<'d> {
         invariants: Vec<InvariantLine<'d>>,
         commands: Vec<String>,
         events: Vec<String>,
+        retired: &'d [String],
     },
     Command {
         name: String,
@@ -129,6 +130,8 @@ enum ThingLine<'d> {
         domain: &'d str,
         aggregate: &'d str,
         description: &'d str,
+        version: u32,
+        was: &'d [String],
         fields: Vec<FieldLine<'d>>,
         emitted_by: Vec<String>,
         folded_by: Option<&'d str>,
@@ -207,6 +210,7 @@ impl<'d> From<Thing<'d>> for ThingLine<'d> {
                     .collect(),
                 commands: whole(&aggregate.commands),
                 events: whole(&aggregate.events),
+                retired: &aggregate.retired,
             },
             Thing::Command(command) => Self::Command {
                 name: command.name.to_string(),
@@ -224,6 +228,8 @@ impl<'d> From<Thing<'d>> for ThingLine<'d> {
                 domain: &event.domain,
                 aggregate: &event.name.aggregate,
                 description: &event.description,
+                version: event.version,
+                was: &event.was,
                 fields: field_lines(&event.fields),
                 emitted_by: whole(&event.emitted_by),
                 folded_by: event.folded_by.as_deref(),

@@ -5,7 +5,7 @@ use super::text::ScriptText;
 use crate::diagnostic::Place;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 use rust_decimal::Decimal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every name that is in scope in some script: none of them can be hidden by a `let`.
 pub const IN_SCOPE: &[&str] = &["state", "event", "command", "meta", "version", "row", "key", "exists"];
@@ -71,8 +71,8 @@ pub struct Facts {
     pub calls: Vec<Call>,
     /// Names in scope that are used at all.
     pub roots: BTreeSet<String>,
-    /// Names in scope that are used as a whole somewhere, not only through a field that is named.
-    pub whole: BTreeSet<String>,
+    /// How often names in scope are used as a whole, not only through a field that is named.
+    pub whole: BTreeMap<String, usize>,
     /// Names in scope that are changed, or something inside them, with the place where it begins.
     pub changed: Vec<(String, Place)>,
     /// Where `this` is used: what it is bound to could be changed unseen.
@@ -107,7 +107,9 @@ impl Facts {
             true
         });
         let Reading { mut facts, written, named, entered, .. } = reading;
-        facts.whole = named.difference(&entered).map(|(name, _)| name.clone()).collect();
+        for (name, _) in named.difference(&entered) {
+            *facts.whole.entry(name.clone()).or_default() += 1;
+        }
         for access in &mut facts.accesses {
             access.written = written.contains(&access.position);
         }
@@ -132,7 +134,7 @@ impl Facts {
 
     /// Whether `meta` must hold what only the command knows: who sent it, and what was added with it.
     pub fn reads_command_meta(&self) -> bool {
-        self.whole.contains("meta")
+        self.whole.contains_key("meta")
             || self.accesses.iter().any(|access| access.root == "meta" && !EVENT_META.contains(&access.field.as_str()))
     }
 

@@ -59,12 +59,32 @@ pub struct StreamRules {
     pub fields: Vec<StateField>,
     /// The events, by name.
     pub events: HashMap<Box<str>, EventRules>,
+    /// What is stored under other names than those of `events`.
+    pub former: HashMap<Box<str>, Former>,
     /// The conditions that hold on every state, by name, in declared order.
     pub invariants: Vec<(Box<str>, Script)>,
     /// Names of the fields, sorted: the keys a state must have after each fold.
     pub(crate) sorted: Vec<Identifier>,
     /// Whether a field is pinned.
     pub(crate) pinned: bool,
+}
+
+/// What became of the events of a name that none has any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Former {
+    /// They are called so now.
+    Renamed(Box<str>),
+    /// They mean nothing any more.
+    Retired,
+}
+
+/// What is known of a stored event by its name.
+#[derive(Clone, Copy)]
+pub enum Known<'r> {
+    /// It is this event now.
+    Event(&'r EventRules),
+    /// It means nothing any more.
+    Retired,
 }
 
 /// Checks and types a payload: the typed payload, or every problem with it.
@@ -80,6 +100,8 @@ pub struct EventRules {
     pub accept: Accept,
     /// Which fields may be absent, and where decimals are.
     pub shape: crate::json::Shape,
+    /// What makes the next version of a payload of each version before, from the first on.
+    pub upcasts: Vec<Script>,
     /// How it changes the state; without one it does not.
     pub fold: Option<Script>,
 }
@@ -96,14 +118,26 @@ impl StreamRules {
         aggregate: &str,
         initial: Object,
         fields: Vec<StateField>,
-        events: HashMap<Box<str>, EventRules>,
+        (events, former): (HashMap<Box<str>, EventRules>, HashMap<Box<str>, Former>),
         invariants: Vec<(Box<str>, Script)>,
     ) -> Self {
         let mut sorted: Vec<Identifier> = fields.iter().map(|f| f.name.clone()).collect();
         sorted.sort_unstable();
         let pinned = fields.iter().any(|f| f.pin != Pin::Free);
         let initial = State(Dynamic::from_map(value::from_object(initial)));
-        Self { aggregate: aggregate.into(), initial, fields, events, invariants, sorted, pinned }
+        Self { aggregate: aggregate.into(), initial, fields, events, former, invariants, sorted, pinned }
+    }
+
+    /// What is known of the events that are stored under a name.
+    pub fn known(&self, stored: &str) -> Option<Known<'_>> {
+        let now = match self.events.get(stored) {
+            Some(rules) => return Some(Known::Event(rules)),
+            None => self.former.get(stored)?,
+        };
+        match now {
+            Former::Renamed(now) => self.events.get(now).map(Known::Event),
+            Former::Retired => Some(Known::Retired),
+        }
     }
 
     /// The state as data, its fields in declared order.

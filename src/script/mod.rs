@@ -17,6 +17,7 @@ pub mod memory;
 pub mod operators;
 pub mod project;
 pub mod text;
+pub mod upcast;
 pub mod value;
 pub mod watch;
 

@@ -117,7 +117,7 @@ impl RowRules {
             }
         }
         places.sort_unstable();
-        if facts.whole.contains("row") { Touched::All } else { Touched::Only(places) }
+        if facts.whole.contains_key("row") { Touched::All } else { Touched::Only(places) }
     }
 
     /// Holds a row to its columns after a handler: each value typed. `Err`: every problem.

@@ -1,8 +1,10 @@
 //! What can go wrong at the workbench, by what the user can do about it. A rejection is not among it: that is a result.
 
+use crate::diagnostic::Diagnostic;
 use crate::event::{Expect, StreamName, Version};
 use crate::script::Fault;
 use crate::store::StoreError;
+use std::fmt::Write;
 
 /// An error of any verb. The binary turns each kind into words, hints and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,23 @@ pub enum Error {
     /// The store cannot be used, is damaged, or the outcome is unknown. Exit codes 5, 6, 7.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Error {
+    /// The same as a problem, with a place where it has one, under the name of a rule.
+    pub(crate) fn into_diagnostic(self, rule: &'static str) -> Diagnostic {
+        match self {
+            Self::Script(fault) => *fault.0,
+            Self::Misfit(misfit) => {
+                let mut message = misfit.message;
+                for (pointer, problem) in misfit.details {
+                    let _ = write!(message, "; {pointer}: {problem}");
+                }
+                misfit.hints.into_iter().fold(Diagnostic::error(rule, message), Diagnostic::hint)
+            }
+            other => Diagnostic::error(rule, other.to_string()),
+        }
+    }
 }
 
 /// Something that was not understood, with what the user can do about it.

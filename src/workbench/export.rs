@@ -1,7 +1,11 @@
 //! Exporting: everything that was stored, in order, so that another store can hold the very same.
 
-use super::{Error, Misfit, PAGE};
+use super::replay::cannot;
+use super::{Error, Misfit, PAGE, aggregate_of, meta};
+use crate::domain::{Domains, EventError};
 use crate::event::{Command, Hash, Position, Recorded};
+use crate::json::Value;
+use crate::script::fold::Known;
 use crate::store::chain::{self, GENESIS, Link};
 use crate::store::{EventFilter, Store, StoreError};
 use std::collections::HashSet;
@@ -81,6 +85,24 @@ pub fn export(
         return damaged(format!("the hash at position {} is not that of the events up to there", header.position));
     }
     Ok(())
+}
+
+/// A stored event as the rules have it now: its name, its payload and the version of its schema. `None` where it is retired.
+pub fn current(domains: &Domains, event: &Recorded) -> Result<Option<Recorded>, Error> {
+    let aggregate = aggregate_of(domains, &event.stream)?;
+    let rules = match aggregate.rules.known(&event.kind) {
+        Some(Known::Event(rules)) => rules,
+        Some(Known::Retired) => return Ok(None),
+        None => return Err(cannot("exporting", EventError::Unknown, event)),
+    };
+    let mut now = Recorded { kind: rules.name.clone(), schema: rules.schema, ..event.clone() };
+    if event.schema != rules.schema {
+        let meta = |kind: &str| meta::of_event(event, kind, false);
+        let data = domains.upcast(rules, event.schema, &event.data, meta);
+        let data = data.map_err(|error| cannot("exporting", error, event))?;
+        now.data = Value::Object(data).to_string().into();
+    }
+    Ok(Some(now))
 }
 
 fn header(store: &mut dyn Store, after: Position) -> Result<Header, Error> {

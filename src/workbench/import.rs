@@ -5,13 +5,13 @@
 //! off goes on where it stopped. The events of a command are stored together.
 
 use super::export::{FORMAT, Header};
-use super::{Error, Misfit, aggregate_of};
-use crate::domain::Domains;
-use crate::domain::digest;
+use super::{Error, Misfit, aggregate_of, meta};
+use crate::domain::{Domains, EventError, digest};
 use crate::event::{
     Command, Hash, Head, MAX_LABEL_BYTES, NewEvent, Position, Recorded, StreamName, Time, Version, is_control,
 };
 use crate::json::{self, Reader, Value};
+use crate::script::fold::Known;
 use crate::store::chain::{self, Link};
 use crate::store::{Decision, Store, StoreError};
 use std::collections::HashMap;
@@ -406,18 +406,20 @@ pub fn header(text: &str) -> Result<Header, Misfit> {
 fn fits(domains: &Domains, event: &Recorded) -> Result<(), Misfit> {
     const RAW: &str = "`--raw` takes events as they are, whatever the domain says";
     let aggregate = aggregate_of(domains, &event.stream).map_err(|misfit| misfit.hint(RAW))?;
-    let (Some(kind), Some(rules)) = (aggregate.events.get(&*event.kind), aggregate.rules.events.get(&*event.kind))
-    else {
-        return Err(Misfit::new(format!("`{}` has no event `{}`", aggregate.name, event.kind)).hint(RAW));
+    let rules = match aggregate.rules.known(&event.kind) {
+        Some(Known::Event(rules)) => rules,
+        Some(Known::Retired) => return Ok(()),
+        None => return Err(Misfit::new(format!("`{}` has no event `{}`", aggregate.name, event.kind)).hint(RAW)),
     };
-    if event.schema > rules.schema {
-        let (version, known) = (event.schema, rules.schema);
-        let words = format!("this `{}` has the schema version {version}, the domain knows {known}", event.kind);
-        return Err(Misfit::new(words).hint(RAW));
-    }
     let Ok(Value::Object(data)) = json::parse(&event.data) else {
         return Err(Misfit::new("`data` is no object"));
     };
+    if event.schema != rules.schema {
+        let meta = |kind: &str| meta::of_event(event, kind, false);
+        let read = domains.upcast(rules, event.schema, &event.data, meta).map(drop);
+        return read.map_err(|error| earlier(error, event).hint(RAW));
+    }
+    let Some(kind) = aggregate.events.get(&*rules.name) else { return Ok(()) };
     kind.fields.accept(data).map(|_| ()).map_err(|problems| {
         let mut misfit = Misfit::new(format!("the payload of `{}` does not fit", event.kind));
         for problem in problems {
@@ -425,6 +427,19 @@ fn fits(domains: &Domains, event: &Recorded) -> Result<(), Misfit> {
             misfit.hints.extend(problem.hint);
         }
         misfit.hint(RAW)
+    })
+}
+
+/// What to say of an event of another version that does not become what it is now.
+fn earlier(error: EventError, event: &Recorded) -> Misfit {
+    let (kind, version) = (&event.kind, event.schema);
+    Misfit::new(match error {
+        EventError::Newer { known } => {
+            format!("this `{kind}` has the schema version {version}, the domain knows {known}")
+        }
+        EventError::Fault(fault) => format!("this `{kind}` of version {version} cannot be upcast: {fault}"),
+        EventError::Payload(problem) => format!("the payload of this `{kind}` cannot be read: {problem}"),
+        EventError::Unknown => format!("there is no event `{kind}`"),
     })
 }
 

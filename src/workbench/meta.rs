@@ -66,15 +66,15 @@ pub(crate) fn meta(
     Meta::new(members)
 }
 
-/// `meta` of a stored event; `position` only where the script may know it.
-pub(crate) fn of_event(event: &Recorded, with_position: bool) -> Meta {
+/// `meta` of a stored event that is called `kind` now; `position` only where the script may know it.
+pub(crate) fn of_event(event: &Recorded, kind: &str, with_position: bool) -> Meta {
     let origin = event.command.as_deref().map(Origin::of);
     let position = with_position.then_some(event.position);
-    meta(&event.stream, &event.kind, event.version, position, origin.as_ref(), event.time)
+    meta(&event.stream, kind, event.version, position, origin.as_ref(), event.time)
 }
 
 /// The same with nothing but what has these names.
-pub(crate) fn some_of_event(event: &Recorded, names: &[&str]) -> Meta {
+pub(crate) fn some_of_event(event: &Recorded, kind: &str, names: &[&str]) -> Meta {
     let whole = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     let text = |value: Option<&str>| value.map_or(Value::Null, |text| Value::Text(text.to_owned()));
     let command = event.command.as_deref();
@@ -85,7 +85,7 @@ pub(crate) fn some_of_event(event: &Recorded, names: &[&str]) -> Meta {
             "stream" => text(Some(event.stream.as_str())),
             "aggregate" => text(Some(event.stream.aggregate())),
             "id" => text(Some(event.stream.id())),
-            "type" => text(Some(&event.kind)),
+            "type" => text(Some(kind)),
             "version" => whole(event.version.0),
             "position" => whole(event.position.0),
             "time" => Value::Text(event.time.to_string()),

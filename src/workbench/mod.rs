@@ -16,6 +16,7 @@ pub mod project;
 pub mod replay;
 pub mod send;
 pub mod sql;
+pub mod stored;
 pub mod streams;
 pub mod test;
 pub mod verify;

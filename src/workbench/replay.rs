@@ -2,11 +2,11 @@
 
 use super::change::changes;
 use super::{Change, Error, Misfit, PAGE, Workbench, aggregate_of, meta};
-use crate::domain::{Aggregate, Domains, FoldError, StoredEvent};
+use crate::domain::{Aggregate, Domains, EventError, StoredEvent};
 use crate::event::{Moment, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
 use crate::script::State;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use std::ops::ControlFlow;
 
 /// A stream's state at a version.
@@ -128,32 +128,38 @@ pub(crate) fn fold_event(
 ) -> Result<(), Error> {
     let stored = StoredEvent { kind: &event.kind, schema: event.schema, data: &event.data, version: event.version.0 };
     domains
-        .fold(aggregate, &mut folding.state, &stored, || meta::of_event(event, false))
-        .map_err(|error| cannot_fold(error, aggregate, event))?;
+        .fold(aggregate, &mut folding.state, &stored, |kind| meta::of_event(event, kind, false))
+        .map_err(|error| cannot("folding", error, event))?;
     folding.version = event.version;
     folding.position = event.position;
     folding.time = Some(event.time);
     Ok(())
 }
 
-/// What to say of an event that cannot be folded.
-fn cannot_fold(error: FoldError, aggregate: &Aggregate, event: &Recorded) -> Error {
+/// What to say of a stored event that cannot be read or applied while something is done with it, as `folding`.
+pub(crate) fn cannot(doing: &str, error: EventError, event: &Recorded) -> Error {
     let which = format!("event {} of `{}` (@{})", event.version, event.stream, event.position);
     match error {
-        FoldError::Fault(fault) => fault.while_doing(|| format!("while folding {which}")).into(),
-        FoldError::UnknownEvent => {
-            Misfit::new(format!("{which} is a `{}`, which `{}` does not know", event.kind, aggregate.name))
-                .hint("a stored event keeps its type forever: declare it again under `events`")
-                .into()
-        }
-        FoldError::NewerSchema { known } => Misfit::new(format!(
+        EventError::Fault(fault) => fault.while_doing(|| format!("while {doing} {which}")).into(),
+        EventError::Unknown => Misfit::new(format!(
+            "{which} is a `{}`, which `{}` does not know",
+            event.kind,
+            event.stream.aggregate()
+        ))
+        .hint(format!(
+            "a stored event keeps its type forever: declare it again under `events`, name it under `was` of the \
+                     event that it is now, or under `retired: [{}]`",
+            event.kind
+        ))
+        .into(),
+        EventError::Newer { known } => Misfit::new(format!(
             "{which} is a `{}` of schema version {}, the domain knows version {known}",
             event.kind, event.schema
         ))
         .hint("it was stored under newer rules: use these")
         .into(),
-        FoldError::Payload(problem) => {
-            crate::store::StoreError::Damaged(format!("the payload of {which} cannot be read: {problem}")).into()
+        EventError::Payload(problem) => {
+            StoreError::Damaged(format!("the payload of {which} cannot be read: {problem}")).into()
         }
     }
 }

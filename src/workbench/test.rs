@@ -8,9 +8,9 @@ use crate::domain::scenario::{Expectation, ExpectedEvent, ExpectedRow, Outcome, 
 use crate::domain::{Domains, Scenario};
 use crate::event::{Command, NewEvent, Recorded, StreamName, Time};
 use crate::json::{Object, Value};
+use crate::script::fold::Known;
 use crate::store::Decision;
 use crate::store::memory::MemoryStore;
-use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -150,7 +150,11 @@ impl Stage {
         let event = NewEvent {
             stream: step.stream.clone(),
             kind: step.name.text.as_str().into(),
-            schema: aggregate.rules.events.get(step.name.text.as_str()).map_or(1, |event| event.schema),
+            schema: match (&step.version, aggregate.rules.known(&step.name.text)) {
+                (Some((version, _)), _) => *version,
+                (None, Some(Known::Event(rules))) => rules.schema,
+                (None, _) => 1,
+            },
             data: Value::Object(step.data.clone()).to_string().into(),
         };
         let command = Command {
@@ -196,7 +200,7 @@ impl Stage {
     fn row(&mut self, expected: &ExpectedRow) -> Result<Option<Difference>, Broken> {
         let name = &expected.projection.text;
         let failed = |error: Error| {
-            let diagnostic = diagnostic(error);
+            let diagnostic = error.into_diagnostic("scenario");
             Box::new(match diagnostic.place {
                 Some(_) => diagnostic,
                 None => diagnostic.at(expected.key.place.clone()),
@@ -248,7 +252,7 @@ impl Stage {
                     Some(aggregate) => aggregate.rules.state_value(&aggregate.rules.initial).unwrap_or_default(),
                     None => Value::Null,
                 },
-                Err(error) => return Err(Box::new(diagnostic(error).at(place.clone()))),
+                Err(error) => return Err(Box::new(error.into_diagnostic("scenario").at(place.clone()))),
             };
             let subset: Object =
                 expected.keys().filter_map(|key| Some((key.clone(), actual.get(key)?.clone()))).collect();
@@ -372,20 +376,6 @@ fn line(own: &StreamName, stream: &StreamName, kind: &str, data: &str) -> String
 
 #[allow(clippy::unnecessary_box_returns)] // it is made to be an error, and those are boxed
 fn broken(error: Error, step: &Step) -> Broken {
-    let diagnostic = diagnostic(error);
+    let diagnostic = error.into_diagnostic("scenario");
     Box::new(if diagnostic.place.is_some() { diagnostic } else { diagnostic.at(step.name.place.clone()) })
-}
-
-fn diagnostic(error: Error) -> Diagnostic {
-    match error {
-        Error::Script(fault) => *fault.0,
-        Error::Misfit(misfit) => {
-            let mut message = misfit.message;
-            for (pointer, problem) in misfit.details {
-                let _ = write!(message, "; {pointer}: {problem}");
-            }
-            Diagnostic::error("scenario", message)
-        }
-        other => Diagnostic::error("scenario", other.to_string()),
-    }
 }

@@ -27,4 +27,5 @@ mod show;
 mod sql;
 mod streams;
 mod test;
+mod upcasts;
 mod verify;

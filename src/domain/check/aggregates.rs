@@ -1,16 +1,17 @@
-//! Aggregates: states, events, folds, invariants.
+//! Aggregates: states, commands, invariants.
 
+use super::events::Around;
 use super::kinds::{self, Wants};
 use super::{Checker, Purpose, WORDS, emitted};
-use crate::domain::definition::{AggregateDefinition, EventDefinition, Named};
+use crate::domain::Aggregate;
+use crate::domain::definition::{AggregateDefinition, Named};
 use crate::domain::fields::{Fields, Type};
-use crate::domain::{Aggregate, EventType};
 use crate::json::Object;
-use crate::script::fold::{EventRules, Pin, StateField, StreamRules};
+use crate::script::fold::{Pin, StateField, StreamRules};
 use crate::script::kinds::Kind;
 use crate::script::{Host, Library, fold};
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 impl Checker<'_> {
@@ -31,55 +32,11 @@ impl Checker<'_> {
             fields.push(StateField { name: field.name.text.as_str().into(), pin: pin(field.pinned.as_ref()) });
             initial.insert(field.name.text.clone(), field.initial.clone());
         }
-        let mut events = IndexMap::new();
-        let mut event_rules = HashMap::new();
-        let mut folds = Vec::new();
-        for event in definition.events {
-            self.words(&event.fields, &event.name, "event");
-            let EventDefinition { name: event_name, description, fields, fold, folds: written } = event;
-            let fields = Rc::new(fields);
-            match fold {
-                Some(text) => folds.push((event_name.text.clone(), fields.clone(), text)),
-                None if written => whole = false,
-                None => {
-                    self.warning(
-                        "no-fold",
-                        format!("nothing folds `{}`: it does not change the state", event_name.text),
-                        &event_name.place,
-                        "give it a `fold`, or ignore this where the event is only for read models",
-                    );
-                    event_rules.insert(
-                        event_name.text.as_str().into(),
-                        EventRules::of(&event_name.text, fields.clone(), None),
-                    );
-                }
-            }
-            let shape = fields.shape();
-            let place = event_name.place;
-            events.insert(Box::from(event_name.text.as_str()), EventType { description, fields, shape, place });
-        }
-        for (event, fields, text) in folds {
-            let purpose = Purpose {
-                scope: fold::SCOPE,
-                kinds: vec![
-                    ("state", Kind::Record(state.clone())),
-                    ("event", kinds::payload("event", &event, &fields)),
-                    ("version", Kind::Integer),
-                    ("meta", kinds::meta()),
-                ],
-                aggregate: &name,
-                wants: Wants::Fold,
-                changes: "state",
-                calls: &[],
-                what: "a `fold`",
-            };
-            match self.script(host, library, text, &purpose) {
-                Some(script) => {
-                    event_rules.insert(event.as_str().into(), EventRules::of(&event, fields.clone(), Some(script)));
-                }
-                None => whole = false,
-            }
-        }
+        let former = self.former(&name, &definition.events, &definition.retired);
+        let around = Around { host, library, aggregate: &name, state: &state };
+        let events = self.events(&around, definition.events);
+        whole &= events.is_some();
+        let (events, event_rules) = events.unwrap_or_default();
         let mut commands = IndexMap::new();
         for command in definition.commands {
             if let Some(event) = events.get(command.name.text.as_str()) {
@@ -124,7 +81,7 @@ impl Checker<'_> {
         if !whole {
             return None;
         }
-        let rules = Rc::new(StreamRules::new(&name, initial, fields, event_rules, invariants));
+        let rules = Rc::new(StreamRules::new(&name, initial, fields, (event_rules, former), invariants));
         let description = definition.description;
         Some(Aggregate { name: name.into(), description, file, commands, events, invariants: named, rules })
     }

@@ -9,7 +9,7 @@ use crate::script::Script;
 use crate::script::fold::Pin;
 use crate::script::kinds::{Accepts, Kind, Member, Reader, Record, Surroundings};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// How often the folds of all aggregates are gone through to learn what they put into states.
@@ -160,6 +160,14 @@ fn of_initial(value: &Value) -> Kind {
 /// A payload: of a command or of an event.
 pub(super) fn payload(root: &'static str, name: &str, fields: &Fields) -> Kind {
     Kind::Record(record(root, name, fields))
+}
+
+/// The payload of an event as one of its versions left it: any field of any kind, but those in `last` are what they are in
+/// the event now.
+pub(super) fn earlier(name: &str, fields: &Fields, last: &BTreeSet<&str>) -> Kind {
+    let settled = fields.iter().filter(|field| last.contains(field.name.as_str()));
+    let members = settled.map(|field| member(&field.name, of_field(field), Some(accepts(field)))).collect();
+    Kind::Record(Record::new("event", format!("`{name}`"), members, true))
 }
 
 fn record(root: &'static str, name: &str, fields: &Fields) -> Rc<Record> {

@@ -2,11 +2,13 @@
 
 mod aggregates;
 mod decisions;
+mod events;
 mod kinds;
 mod meanings;
 mod projections;
 mod scenarios;
 mod scripts;
+mod upcasts;
 
 use crate::diagnostic::{Diagnostic, Place, Source, meant};
 use crate::domain::definition::Definition;
@@ -86,6 +88,10 @@ pub fn second_opinions(sources: &[Arc<Source>]) -> Vec<Diagnostic> {
 struct Names {
     /// Aggregate → its events with their fields.
     events: BTreeMap<String, BTreeMap<String, Rc<Fields>>>,
+    /// The digest of what is said of an event's past, by aggregate and event, where anything is.
+    pasts: BTreeMap<(String, String), Box<str>>,
+    /// Names that events had before, by aggregate, with what they are called now; `None`: they are retired.
+    former: BTreeMap<(String, String), Option<String>>,
 }
 
 struct Checker<'p> {
@@ -125,7 +131,16 @@ impl<'p> Checker<'p> {
             let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone()))).collect();
             events.insert(aggregate.name.text.clone(), of);
         }
-        let names = Names { events };
+        let mut pasts = BTreeMap::new();
+        for definition in definitions {
+            for aggregate in &definition.aggregates {
+                for event in aggregate.events.iter().filter(|event| events::has_a_past(&event.history)) {
+                    let past = digest::of_history(&event.history, definition.functions.as_ref());
+                    pasts.insert((aggregate.name.text.clone(), event.name.text.clone()), past);
+                }
+            }
+        }
+        let names = Names { events, pasts, former: events::former(definitions) };
         Self { problems, names, complete, functions: true, readings: Vec::new(), states: BTreeMap::new() }
     }
 
@@ -169,7 +184,15 @@ impl<'p> Checker<'p> {
         let found = events.get(event).cloned();
         if found.is_none() {
             let message = format!("`{aggregate}` has no event `{event}`");
-            self.unknown("unknown-event", message, place, event, events.keys().map(String::as_str), "there is");
+            let now = match self.names.former.get(&(aggregate.to_owned(), event.to_owned())) {
+                Some(Some(now)) => format!("it is called `{now}` now"),
+                Some(None) => "it is retired".to_owned(),
+                None => {
+                    self.unknown("unknown-event", message, place, event, events.keys().map(String::as_str), "there is");
+                    return None;
+                }
+            };
+            self.problem("unknown-event", message, place).hints.push(now);
         }
         found
     }

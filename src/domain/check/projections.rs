@@ -203,9 +203,12 @@ impl Checker<'_> {
         }
         let sorted: BTreeMap<_, _> = handlers.iter().collect();
         for ((aggregate, event), handler) in sorted {
-            digest.text(aggregate).text(event).scripts([&handler.key, &handler.script], library.text());
+            digest.text(aggregate).text(event).scripts([handler.key.text(), handler.script.text()], library.text());
             if let Some(fields) = self.names.events.get(&**aggregate).and_then(|events| events.get(&**event)) {
                 digest.fields(fields);
+            }
+            if let Some(past) = self.names.pasts.get(&(aggregate.to_string(), event.to_string())) {
+                digest.text(past);
             }
         }
         digest.finish()

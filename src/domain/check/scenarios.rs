@@ -8,6 +8,7 @@ use crate::domain::scenario::{ExpectedRow, Outcome, ScenarioDefinition, Step};
 use crate::domain::{Aggregate, Domains, Scenario, place_in, yaml};
 use crate::event::StreamName;
 use crate::json::{Object, Value};
+use crate::script::fold::Known;
 use std::collections::BTreeSet;
 
 impl Checker<'_> {
@@ -167,10 +168,17 @@ impl Checker<'_> {
         let place = step.name.place.clone();
         let Some(aggregate) = self.aggregate_of(domains, &step.stream, &place) else { return };
         let name = step.name.text.clone();
+        if let Some((_, at)) =
+            step.version.as_ref().filter(|_| !events_too || aggregate.commands.contains_key(name.as_str()))
+        {
+            self.problem("scenario", "a command has no `version`", at)
+                .hints
+                .push("events under `given` have one, where they were stored long ago".to_owned());
+        }
         if let Some(command) = aggregate.commands.get(name.as_str()) {
             self.fit(&command.fields, &mut step.data, step.written.as_ref(), &place, &name);
-        } else if let Some(event) = aggregate.events.get(name.as_str()).filter(|_| events_too) {
-            self.fit(&event.fields, &mut step.data, step.written.as_ref(), &place, &name);
+        } else if let Some(known) = aggregate.rules.known(&name).filter(|_| events_too) {
+            self.stored(aggregate, known, step);
         } else {
             let is_event = aggregate.events.contains_key(name.as_str());
             let commands = aggregate.commands.keys().map(|k| &**k);
@@ -206,6 +214,24 @@ impl Checker<'_> {
         }
     }
 
+    /// An event as it was stored, perhaps under earlier rules: what it was like then nobody knows any more.
+    fn stored(&mut self, aggregate: &Aggregate, known: Known<'_>, step: &mut Step) {
+        let Known::Event(rules) = known else { return };
+        match &step.version {
+            Some((version, at)) if *version > rules.schema => {
+                let message = format!("`{}` has version {}, there is no {version} yet", rules.name, rules.schema);
+                self.problem("scenario", message, at);
+            }
+            Some((version, _)) if *version < rules.schema => {}
+            _ => {
+                if let Some(event) = aggregate.events.get(&*rules.name) {
+                    let (place, name) = (step.name.place.clone(), step.name.text.clone());
+                    self.fit(&event.fields, &mut step.data, step.written.as_ref(), &place, &name);
+                }
+            }
+        }
+    }
+
     /// Types a payload in place, or says what is wrong with it, each thing at its place.
     pub(super) fn fit(
         &mut self,
@@ -220,12 +246,7 @@ impl Checker<'_> {
             Err(found) => {
                 for problem in found {
                     let at = place_in(written, &problem.pointer, place);
-                    let field = problem.pointer.trim_start_matches('/');
-                    let message = if field.is_empty() || problem.message.contains(&format!("`{field}`")) {
-                        format!("`{name}`: {}", problem.message)
-                    } else {
-                        format!("`{name}`: `{field}`: {}", problem.message)
-                    };
+                    let message = format!("`{name}`: {}", problem.in_words());
                     self.problem("payload", message, &at).hints.extend(problem.hint);
                 }
             }

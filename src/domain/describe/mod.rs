@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::{Aggregate, CommandRules, Domains, Projection};
 use crate::json::{Object, Value};
 use crate::script::facts::{ArgumentKind, Call, Facts};
-use crate::script::fold::Pin;
+use crate::script::fold::{Former, Pin};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -57,6 +57,8 @@ pub struct AggregateFacts {
     pub commands: Vec<Member>,
     /// Its events.
     pub events: Vec<Member>,
+    /// Events that old streams hold and that mean nothing any more.
+    pub retired: Vec<String>,
 }
 
 /// A field of a state.
@@ -118,6 +120,10 @@ pub struct EventFacts {
     pub domain: String,
     /// What it says.
     pub description: String,
+    /// The version of its schema.
+    pub version: u32,
+    /// The names it had before.
+    pub was: Vec<String>,
     /// Its payload.
     pub fields: Vec<FieldFact>,
     /// The commands that can emit it.
@@ -259,6 +265,7 @@ impl Description {
                 .collect(),
             commands: aggregate.commands.keys().map(|name| member(name)).collect(),
             events: aggregate.events.keys().map(|name| member(name)).collect(),
+            retired: retired(aggregate),
         });
         for (name, rules) in &aggregate.commands {
             self.commands.push(command_facts(domains, member(name), rules, domain));
@@ -269,6 +276,8 @@ impl Description {
                 name: member(name),
                 domain: domain.to_owned(),
                 description: event.description.trim().to_owned(),
+                version: event.version,
+                was: event.was.iter().map(ToString::to_string).collect(),
                 fields: field_facts(&event.fields),
                 emitted_by: Vec::new(),
                 folded_by: folded.then(|| aggregate.name.to_string()),
@@ -300,6 +309,14 @@ impl Description {
             event.projected_by = handlers.remove(&name).unwrap_or_default();
         }
     }
+}
+
+/// Events that mean nothing any more, sorted.
+fn retired(aggregate: &Aggregate) -> Vec<String> {
+    let former = aggregate.rules.former.iter().filter(|(_, what)| **what == Former::Retired);
+    let mut names: Vec<String> = former.map(|(name, _)| name.to_string()).collect();
+    names.sort();
+    names
 }
 
 fn state_facts(aggregate: &Aggregate) -> Vec<StateFact> {

@@ -120,7 +120,9 @@ impl Filling<'_> {
         let mut run = Run { events: 0, position: self.generation.checkpoint };
         let end = places.log.head()?.position;
         let end = self.until.map_or(end, |until| until.min(end));
-        let mut stride = Stride { end, ahead: self.generation.ahead.clone(), progress, run: &mut run };
+        let (filter, commands) = events_of(domains, self.projection);
+        let ahead = self.generation.ahead.clone();
+        let mut stride = Stride { end, filter, commands, ahead, progress, run: &mut run };
         // Where an event could not be applied, this thread goes on alone up to here, with care.
         let mut alone: Option<Position> = None;
         let jobs = self.jobs(end);
@@ -196,9 +198,6 @@ impl Filling<'_> {
         places: &mut Places<'_>,
         careful: bool,
     ) -> Result<(), Stop> {
-        let kinds = self.projection.handlers.keys().cloned().collect();
-        let filter = EventFilter { kinds: Some(kinds), ..EventFilter::default() };
-        let commands = self.projection.reads_commands();
         // What may not be written in parts is kept short.
         let short = self.generation.served || careful;
         let mut length = if short { SHORT } else { LONG };
@@ -209,7 +208,7 @@ impl Filling<'_> {
             let (mut to, mut events) = (from, 0);
             while to < until {
                 let limit = usize::try_from(length - events).unwrap_or(PAGE).clamp(1, PAGE);
-                let mut page = places.log.read_all(to, limit, commands, &filter)?;
+                let mut page = places.log.read_all(to, limit, stride.commands, &stride.filter)?;
                 if page.scanned >= until {
                     page.events.retain(|event| event.position <= until);
                     page.scanned = until;
@@ -300,9 +299,19 @@ impl Filling<'_> {
     }
 }
 
+/// The events that a read model is made of, as they are stored, and whether they are needed with their commands.
+pub(super) fn events_of(domains: &Domains, projection: &Projection) -> (EventFilter, bool) {
+    let kinds = Some(domains.stored_kinds(projection));
+    (EventFilter { kinds, ..EventFilter::default() }, domains.projection_reads_commands(projection))
+}
+
 /// How far a run has come, and where it is to get.
 struct Stride<'r> {
     end: Position,
+    /// The events it is about.
+    filter: EventFilter,
+    /// Whether they are needed with their commands.
+    commands: bool,
     ahead: Option<Ahead>,
     progress: &'r mut dyn FnMut(Progress),
     run: &'r mut Run,

@@ -1,13 +1,13 @@
 //! Bringing read models up to date, and filling them anew.
 
-use super::fill::{Filling, Manner, Places, Run};
+use super::fill::{Filling, Manner, Places, Run, events_of};
 use super::rows::{Routes, Rows, Share, Stop};
 use super::show::Shown;
 use super::{Progress, projection_of, table_of};
 use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded, Time};
 use crate::json::Value;
-use crate::store::{EventFilter, Generation, RowChange, StoreError, Table};
+use crate::store::{Generation, RowChange, StoreError, Table};
 use crate::workbench::{Error, PAGE, Workbench};
 use std::collections::HashSet;
 
@@ -179,9 +179,7 @@ impl Workbench {
             }
             parked.extend(more.into_iter().map(|failure| failure.position));
         }
-        let kinds = projection.handlers.keys().cloned().collect();
-        let filter = EventFilter { kinds: Some(kinds), ..EventFilter::default() };
-        let commands = projection.reads_commands();
+        let (filter, commands) = events_of(domains, projection);
         let share = Share { key: Some(key.clone()), ..Share::default() };
         let mut rows = Rows::new(Routes::new(domains, projection), share, true, false);
         let mut at = Position(0);

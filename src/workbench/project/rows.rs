@@ -1,14 +1,15 @@
 //! Rows in memory, and events applied to them.
 
 use super::fill::Changes;
-use crate::domain::{Aggregate, Domains, Handler, Projection};
+use crate::domain::{Domains, EventError, Handler, Projection};
 use crate::event::{Position, Recorded, StreamName};
-use crate::json::{Shape, Value};
+use crate::json::Value;
 use crate::script::Fault;
-use crate::script::fold::{Meta, Payload};
+use crate::script::fold::{EventRules, Meta};
 use crate::script::memory;
 use crate::script::project::{Cells, Projected, RowKey};
 use crate::store::{Failure, Row, RowChange, StoreError};
+use crate::workbench::replay::cannot;
 use crate::workbench::{Error, meta};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -97,7 +98,7 @@ impl<E: Into<Error>> From<E> for Stop {
 /// What is done with the events of one type.
 pub(super) struct Route<'d> {
     handler: &'d Handler,
-    shape: &'d Shape,
+    rules: &'d EventRules,
     /// Whether the key is the same for all events of a stream.
     by_stream: bool,
     /// What of `meta` the key and the handler read; `None` is all.
@@ -115,10 +116,12 @@ impl<'d> Routes<'d> {
     pub(super) fn new(domains: &'d Domains, projection: &'d Projection) -> Self {
         let mut by_aggregate: HashMap<&str, HashMap<&str, Route<'_>>> = HashMap::new();
         for ((aggregate, event), handler) in &projection.handlers {
-            let kind = domains.aggregate(aggregate).and_then(|aggregate: &Aggregate| aggregate.events.get(event));
-            if let Some(kind) = kind {
-                let route = Route::new(handler, &kind.shape);
-                by_aggregate.entry(aggregate).or_default().insert(event, route);
+            let Some(known) = domains.aggregate(aggregate) else { continue };
+            if let (Some(kind), Some(rules)) = (known.events.get(event), known.rules.events.get(event)) {
+                let routes = by_aggregate.entry(aggregate).or_default();
+                for name in kind.was.iter().chain([event]) {
+                    routes.insert(name, Route::new(handler, rules));
+                }
             }
         }
         Self { domains, projection, by_aggregate }
@@ -166,9 +169,29 @@ impl<'d> Routes<'d> {
     /// The keys of an event whose key depends on more than its stream; `None` for others.
     pub(super) fn keys_by_event(&self, event: &Recorded) -> Result<Option<Vec<Key>>, Stop> {
         match self.of(event) {
-            Some(route) if !route.by_stream => self.keys(route, event, &route.read(event)?).map(Some),
+            Some(route) if !route.by_stream => self.keys(route, event, &self.read(route, event)?).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// Reads an event, as it is now.
+    fn read(&self, route: &Route<'d>, event: &Recorded) -> Result<Projected, Stop> {
+        let rules = route.rules;
+        let of_event = |kind: &str| meta::of_event(event, kind, true);
+        let payload =
+            self.domains.payload(rules, event.schema, &event.data, of_event).map_err(|error| match error {
+                EventError::Fault(fault) => {
+                    let fault = fault.while_doing(|| self.situation(event));
+                    Stop::Failed(Failed { position: event.position, key: None, fault })
+                }
+                other => cannot("projecting", other, event).into(),
+            })?;
+        let meta = match &route.meta {
+            Some(names) if names.is_empty() => Meta::default(),
+            Some(names) => meta::some_of_event(event, &rules.name, names),
+            None => of_event(&rules.name),
+        };
+        Ok(Projected::new(payload, meta))
     }
 
     fn situation(&self, event: &Recorded) -> String {
@@ -181,12 +204,12 @@ impl<'d> Routes<'d> {
 }
 
 impl<'d> Route<'d> {
-    fn new(handler: &'d Handler, shape: &'d Shape) -> Self {
+    fn new(handler: &'d Handler, rules: &'d EventRules) -> Self {
         let (key, script) = (handler.key.facts(), handler.script.facts());
         let of_streams =
             |name: &str| key.accesses.iter().filter(|access| access.root == name).all(|a| is_of_stream(&a.field));
-        let by_stream = !key.reads_root("event") && !key.whole.contains("meta") && of_streams("meta");
-        let whole = key.whole.contains("meta") || script.whole.contains("meta");
+        let by_stream = !key.reads_root("event") && !key.whole.contains_key("meta") && of_streams("meta");
+        let whole = key.whole.contains_key("meta") || script.whole.contains_key("meta");
         let mut names: Vec<&str> = key
             .accesses
             .iter()
@@ -196,20 +219,7 @@ impl<'d> Route<'d> {
             .collect();
         names.sort_unstable();
         names.dedup();
-        Self { handler, shape, by_stream, meta: (!whole).then_some(names) }
-    }
-
-    /// Reads an event.
-    fn read(&self, event: &Recorded) -> Result<Projected, Error> {
-        let payload = Payload::read(&event.data, self.shape).map_err(|problem| {
-            StoreError::Damaged(format!("the payload of event @{} cannot be read: {problem}", event.position))
-        })?;
-        let meta = match &self.meta {
-            Some(names) if names.is_empty() => Meta::default(),
-            Some(names) => meta::some_of_event(event, names),
-            None => meta::of_event(event, true),
-        };
-        Ok(Projected::new(payload, meta))
+        Self { handler, rules, by_stream, meta: (!whole).then_some(names) }
     }
 }
 
@@ -322,17 +332,21 @@ impl<'d> Rows<'d> {
         if route.by_stream
             && let Some(slots) = self.by_stream.get(&event.stream)
         {
-            return if slots.is_empty() { Ok(None) } else { Ok(prepared(route.read(event)?, Rc::clone(slots))) };
+            return if slots.is_empty() {
+                Ok(None)
+            } else {
+                Ok(prepared(self.routes.read(route, event)?, Rc::clone(slots)))
+            };
         }
         if let Some(keys) = keys {
             if !keys.iter().any(|key| self.share.has(key)) {
                 return Ok(None);
             }
-            let projected = route.read(event)?;
+            let projected = self.routes.read(route, event)?;
             return Ok(prepared(projected, self.slots_of(keys)));
         }
         let by_stream = route.by_stream;
-        let projected = route.read(event)?;
+        let projected = self.routes.read(route, event)?;
         let keys = self.routes.keys(route, event, &projected)?;
         let slots = self.slots_of(&keys);
         if by_stream {

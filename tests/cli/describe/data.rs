@@ -13,8 +13,8 @@ fn as_one_document() {
     {"kind":"domain","name":"shop","description":"What is ordered\nand what is in stock.","file":"domains/shop.yaml"}
     ],
     "aggregates":[
-    {"kind":"aggregate","name":"order","domain":"shop","description":"","state":[{"name":"status","initial":"none"},{"name":"items","initial":{}},{"name":"total","type":"decimal","initial":0}],"invariants":[],"commands":["order.Place","order.Close","order.Look"],"events":["order.Placed","order.Closed"]},
-    {"kind":"aggregate","name":"stock","domain":"shop","description":"Copies of one item.","state":[{"name":"left","initial":0}],"invariants":[{"name":"not_below_zero","condition":"// What is not there cannot be taken.\nstate.left >= 0"}],"commands":["stock.Fill","stock.Close","stock.sales"],"events":["stock.Taken","stock.Filled"]}
+    {"kind":"aggregate","name":"order","domain":"shop","description":"","state":[{"name":"status","initial":"none"},{"name":"items","initial":{}},{"name":"total","type":"decimal","initial":0}],"invariants":[],"commands":["order.Place","order.Close","order.Look"],"events":["order.Placed","order.Closed"],"retired":[]},
+    {"kind":"aggregate","name":"stock","domain":"shop","description":"Copies of one item.","state":[{"name":"left","initial":0}],"invariants":[{"name":"not_below_zero","condition":"// What is not there cannot be taken.\nstate.left >= 0"}],"commands":["stock.Fill","stock.Close","stock.sales"],"events":["stock.Taken","stock.Filled"],"retired":[]}
     ],
     "commands":[
     {"kind":"command","name":"order.Place","domain":"shop","aggregate":"order","description":"Asks for an item.","fields":[{"name":"item","type":"string","optional":false},{"name":"number","type":"integer","optional":false},{"name":"note","type":"string","optional":true}],"emits":[{"event":"order.Placed"},{"event":"stock.Taken","stream":"stock/*"},{"event":"stock.Taken","stream":"stock/reserve"},{"event":"order.Closed"}],"rejects":["too_few"],"loads":["stock/*","stock/reserve"],"invariants":["stock.not_below_zero"]},
@@ -25,10 +25,10 @@ fn as_one_document() {
     {"kind":"command","name":"stock.sales","domain":"shop","aggregate":"stock","description":"","fields":[],"emits":[],"rejects":["never"],"loads":[],"invariants":[]}
     ],
     "events":[
-    {"kind":"event","name":"order.Placed","domain":"shop","aggregate":"order","description":"It was ordered.","fields":[{"name":"item","type":"string","optional":false},{"name":"number","type":"integer","optional":false,"description":"How many."},{"name":"note","type":"string","optional":true}],"emitted_by":["order.Place"],"folded_by":"order","projected_by":["sales"]},
-    {"kind":"event","name":"order.Closed","domain":"shop","aggregate":"order","description":"","fields":[],"emitted_by":["order.Place","order.Close"],"folded_by":null,"projected_by":[]},
-    {"kind":"event","name":"stock.Taken","domain":"shop","aggregate":"stock","description":"","fields":[{"name":"number","type":"integer","optional":false}],"emitted_by":["order.Place"],"folded_by":"stock","projected_by":["sales"]},
-    {"kind":"event","name":"stock.Filled","domain":"shop","aggregate":"stock","description":"","fields":[{"name":"number","type":"integer","optional":false}],"emitted_by":["stock.Fill"],"folded_by":"stock","projected_by":[]}
+    {"kind":"event","name":"order.Placed","domain":"shop","aggregate":"order","description":"It was ordered.","version":1,"was":[],"fields":[{"name":"item","type":"string","optional":false},{"name":"number","type":"integer","optional":false,"description":"How many."},{"name":"note","type":"string","optional":true}],"emitted_by":["order.Place"],"folded_by":"order","projected_by":["sales"]},
+    {"kind":"event","name":"order.Closed","domain":"shop","aggregate":"order","description":"","version":1,"was":[],"fields":[],"emitted_by":["order.Place","order.Close"],"folded_by":null,"projected_by":[]},
+    {"kind":"event","name":"stock.Taken","domain":"shop","aggregate":"stock","description":"","version":1,"was":[],"fields":[{"name":"number","type":"integer","optional":false}],"emitted_by":["order.Place"],"folded_by":"stock","projected_by":["sales"]},
+    {"kind":"event","name":"stock.Filled","domain":"shop","aggregate":"stock","description":"","version":1,"was":[],"fields":[{"name":"number","type":"integer","optional":false}],"emitted_by":["stock.Fill"],"folded_by":"stock","projected_by":[]}
     ],
     "projections":[
     {"kind":"projection","name":"sales","domain":"shop","description":"","columns":[{"name":"item","type":"string","optional":false},{"name":"sold","type":"integer","optional":false},{"name":"last","type":"string","optional":true}],"events":[{"event":"order.Placed","key":"event.item","deletes":false},{"event":"stock.Taken","key":"meta.id","deletes":false}],"indexes":[["sold","item"]],"inline":true}
@@ -56,7 +56,7 @@ fn a_line_a_thing() {
     assert_snapshot!(folder.esctl("describe stock -o ndjson"), @r#"
     exit: 0
     stdout:
-    {"kind":"aggregate","name":"stock","domain":"shop","description":"Copies of one item.","state":[{"name":"left","initial":0}],"invariants":[{"name":"not_below_zero","condition":"// What is not there cannot be taken.\nstate.left >= 0"}],"commands":["stock.Fill","stock.Close","stock.sales"],"events":["stock.Taken","stock.Filled"]}
+    {"kind":"aggregate","name":"stock","domain":"shop","description":"Copies of one item.","state":[{"name":"left","initial":0}],"invariants":[{"name":"not_below_zero","condition":"// What is not there cannot be taken.\nstate.left >= 0"}],"commands":["stock.Fill","stock.Close","stock.sales"],"events":["stock.Taken","stock.Filled"],"retired":[]}
     "#);
     assert_snapshot!(folder.esctl("describe -o csv"), @r#"
     exit: 0

@@ -1,0 +1,52 @@
+//! Events over time: what an event was called before, what its payload was like, and which events are no longer.
+
+use super::definition::{Named, Reader, Section};
+use super::yaml::{Content, Node};
+use crate::diagnostic::Place;
+use crate::script::ScriptText;
+
+/// What became of an event: `version`, `was` and `upcast`.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The version of its schema now; 1 where nothing is said.
+    pub version: u32,
+    /// Where that stands; where nothing is said, the event's name.
+    pub place: Place,
+    /// The names it had before.
+    pub was: Vec<Named>,
+    /// What makes the next version of a payload of each version before, in the order of the file; `None` where it cannot
+    /// be read, which was reported.
+    pub upcast: Vec<(Named, Option<ScriptText>)>,
+}
+
+/// Reads what an event's entry says of its past.
+pub(super) fn read(reader: &mut Reader<'_>, section: Section<'_>, event: &Named) -> History {
+    let mut history = History { version: 1, place: event.place.clone(), was: Vec::new(), upcast: Vec::new() };
+    if let Some(node) = section.get("version") {
+        history.place = node.place.clone();
+        history.version = version(reader, node).unwrap_or(1);
+    }
+    history.was = section.get("was").map(|node| names(reader, node, "`was`")).unwrap_or_default();
+    for (key, node) in section.get("upcast").and_then(|node| reader.entries(node, "`upcast`")).unwrap_or_default() {
+        history.upcast.push((Named::from(key), reader.script(node, &key.text)));
+    }
+    history
+}
+
+/// A version of a schema.
+pub(super) fn version(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+    let version = node.scalar().and_then(|scalar| scalar.text.parse().ok()).filter(|version| *version > 0);
+    if version.is_none() {
+        reader.problem("shape", "`version` is a whole number from 1", &node.place);
+    }
+    version
+}
+
+/// A list of names, or one alone.
+pub(super) fn names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<Named> {
+    match &node.content {
+        Content::List(items) => items.iter().filter_map(|item| reader.text(item, what)).collect(),
+        _ if node.is_null() => Vec::new(),
+        _ => reader.text(node, what).into_iter().collect(),
+    }
+}
