@@ -11,6 +11,7 @@ use esctl::store::memory::MemoryStore;
 use esctl::store::{Decision, Row, Store};
 use esctl::workbench::Workbench;
 use esctl::workbench::batch::{Batch, request_from_line};
+use esctl::workbench::bisect::{Turn, Wanted as Turns};
 use esctl::workbench::project::{Manner, Wanted};
 use esctl::workbench::replay::Step;
 use esctl::workbench::send::{Now, Request, Sent};
@@ -126,6 +127,14 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
+/// What is at a path of a state, as a JSON pointer.
+fn at_path<'v>(state: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('/').skip(1).try_fold(state, |value, key| match value {
+        Value::List(items) => items.get(key.parse::<usize>().ok()?),
+        value => value.get(&key.replace("~1", "/").replace("~0", "~")),
+    })
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -211,6 +220,62 @@ proptest! {
         prop_assert!(copy.head().unwrap().position > Position(0));
         imported(&mut copy, &lines).unwrap();
         prop_assert_eq!(exported(&mut copy), lines);
+    }
+
+    /// What `blame` says of a value: before that event something else was there, and since then nothing else.
+    #[test]
+    fn a_blamed_event_made_the_value_what_it_is(values in prop::collection::vec(any_value(), 1..8)) {
+        let mut workbench = Workbench::new(ANY.with(Rc::clone), Box::new(MemoryStore::new(ID)));
+        for (n, value) in values.into_iter().enumerate() {
+            let (mut request, now) = nth(n, r#"{"stream":"thing/1","command":"Do"}"#);
+            request.data = Object::from_iter([("n".to_owned(), value)]);
+            workbench.send(request, &now).unwrap();
+        }
+        let stream: StreamName = "thing/1".parse().unwrap();
+        let last = workbench.store.version(&stream).unwrap();
+        let states: Vec<Value> =
+            (0..=last.0).map(|n| state(&mut workbench, &stream, Some(Moment::Version(Version(n))))).collect();
+        for leaf in workbench.blame(&stream, None, None).unwrap() {
+            let version = usize::try_from(leaf.event.map_or(0, |event| event.version.0)).unwrap();
+            let then = |n: usize| at_path(&states[n], &leaf.path);
+            for n in version..states.len() {
+                prop_assert!(then(n).is_some_and(|value| value.same(&leaf.value)), "{} at {n}", leaf.path);
+            }
+            if version > 0 {
+                let before = then(version - 1);
+                prop_assert!(before.is_none_or(|value| !value.same(&leaf.value)), "{} at {version}", leaf.path);
+            }
+        }
+    }
+
+    /// `bisect` finds what asking at every version finds, and `diff` what the steps between add up to.
+    #[test]
+    fn bisecting_is_asking_every_version(lines in commands(), limit in 0..1000_i64) {
+        let mut workbench = bank();
+        send_all(&mut workbench, &lines);
+        for (stream, last) in streams(&mut workbench) {
+            let text = format!("state.balance > {limit}");
+            let condition = workbench.condition(&stream, &text).unwrap().unwrap();
+            let holds: Vec<bool> = (0..=last.0)
+                .map(|n| match state(&mut workbench, &stream, Some(Moment::Version(Version(n)))).get("balance") {
+                    Some(Value::Integer(n)) => *n > limit,
+                    Some(Value::Decimal(n)) => *n > limit.into(),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let version = |found: Option<Turn>| found.map(|turn| (turn.version.0, turn.holds));
+            let first = holds.iter().position(|holds| *holds).map(|n| (n as u64, true));
+            prop_assert_eq!(version(workbench.bisect(&stream, &condition, Turns::First).unwrap()), first);
+            let change = (1..holds.len()).rev().find(|n| holds[*n] != holds[n - 1]).map(|n| (n as u64, holds[n]));
+            prop_assert_eq!(version(workbench.bisect(&stream, &condition, Turns::Last).unwrap()), change);
+            let zero = Some(Moment::Version(Version(0)));
+            let diff = workbench.diff((&stream, zero), (&stream, None)).unwrap();
+            prop_assert_eq!(diff.changes.is_empty(), diff.from.state.same(&diff.to.state));
+            for change in diff.changes {
+                prop_assert_eq!(at_path(&diff.to.state, &change.path), change.after.as_ref());
+                prop_assert_eq!(at_path(&diff.from.state, &change.path), change.before.as_ref());
+            }
+        }
     }
 
     #[test]

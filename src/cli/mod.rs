@@ -4,9 +4,12 @@ mod asking;
 mod atomic;
 mod backup;
 mod batch;
+mod bisect;
+mod blame;
 mod check;
 mod context;
 mod describe;
+mod diff;
 mod events;
 mod export;
 mod failure;
@@ -23,6 +26,7 @@ mod sources;
 mod sql;
 mod streams;
 mod test;
+mod trace;
 mod verify;
 
 use clap::parser::ValueSource;
@@ -59,6 +63,7 @@ environment:
 const GROUPS: &[(&str, &[&str])] = &[
     ("domain", &["init", "check", "test", "describe", "schema"]),
     ("streams", &["send", "replay", "events", "streams"]),
+    ("history", &["diff", "blame", "bisect", "trace"]),
     ("read models", &["project", "sql"]),
     ("store", &["verify", "backup", "export", "import"]),
 ];
@@ -94,6 +99,10 @@ enum Verb {
     Replay(replay::ReplayArgs),
     Events(events::EventsArgs),
     Streams(streams::StreamsArgs),
+    Diff(diff::DiffArgs),
+    Blame(blame::BlameArgs),
+    Bisect(bisect::BisectArgs),
+    Trace(trace::TraceArgs),
     Project(project::ProjectArgs),
     Sql(sql::SqlArgs),
     Export(export::ExportArgs),
@@ -128,6 +137,10 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Replay(args) => replay::run(&args, context),
         Verb::Events(args) => events::run(args, context),
         Verb::Streams(args) => streams::run(&args, context),
+        Verb::Diff(args) => diff::run(&args, context),
+        Verb::Blame(args) => blame::run(&args, context),
+        Verb::Bisect(args) => bisect::run(&args, context),
+        Verb::Trace(args) => trace::run(&args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Sql(args) => sql::run(&args, context),
         Verb::Export(args) => export::run(&args, context),

@@ -3,7 +3,7 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
 use crate::render::{Format, Listing, records, state, wire};
-use esctl::event::{Moment, StreamName};
+use esctl::event::{Moment, MomentError, StreamName};
 use esctl::workbench::Workbench;
 use std::ops::ControlFlow;
 
@@ -30,8 +30,7 @@ pub struct ReplayArgs {
 /// Runs the verb.
 pub fn run(args: &ReplayArgs, context: &mut Context) -> Result<Exit, Failure> {
     let stream = StreamName::new(&args.stream).map_err(|error| Failure::usage(error.to_string()))?;
-    let at = args.at.as_deref().map(str::parse).transpose();
-    let at = at.map_err(|error: esctl::event::MomentError| Failure::usage(error.to_string()))?;
+    let at = moment(args.at.as_deref())?;
     if context.out.format == Format::Csv && !args.steps {
         return Err(Failure::usage("a state has no rows: use `-o json`, or `--steps` for a row for each change"));
     }
@@ -43,6 +42,11 @@ pub fn run(args: &ReplayArgs, context: &mut Context) -> Result<Exit, Failure> {
     };
     context.say_notes(&workbench.domains);
     done.map(|()| Exit::Done)
+}
+
+/// A moment as it is written for `--at`.
+pub(super) fn moment(text: Option<&str>) -> Result<Option<Moment>, Failure> {
+    text.map(str::parse).transpose().map_err(|error: MomentError| Failure::usage(error.to_string()))
 }
 
 fn whole(

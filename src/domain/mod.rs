@@ -21,7 +21,7 @@ use crate::script::fold::{EventRules, Known, Meta, Payload, State, StreamRules};
 use crate::script::host::Note;
 use crate::script::project::{AcceptCell, CellRules, Plain, RowRules, Touched};
 use crate::script::upcast::UpcastError;
-use crate::script::{Fault, Host, Script, decide};
+use crate::script::{Fault, Host, Library, Script, decide};
 use fields::{Field, Fields, NumberRules, Problem, TextRules, Type};
 use indexmap::IndexMap;
 use scenario::ScenarioDefinition;
@@ -52,6 +52,8 @@ pub struct File {
     pub source: Arc<Source>,
     /// SHA-256 of its text, in hex: what commands name as the rules that decided them.
     pub digest: Box<str>,
+    /// Its functions.
+    library: Rc<Library>,
 }
 
 /// How much a domain has of what.

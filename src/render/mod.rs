@@ -3,9 +3,11 @@
 //! stdout is data: what it says never depends on whether it is a terminal, only colour and width do. stderr is talk.
 
 pub mod answer;
+pub mod blame;
 pub mod coverage;
 pub mod describe;
 pub mod diagram;
+pub mod diff;
 pub mod export;
 pub mod junit;
 pub mod listing;
@@ -20,6 +22,8 @@ mod table;
 pub mod talk;
 pub mod text;
 pub mod things;
+pub mod trace;
+pub mod turn;
 pub mod verdict;
 pub mod wire;
 

@@ -51,11 +51,16 @@ fn field(value: &Value) -> String {
 
 /// An event and, below it, what it changed.
 pub fn step(step: &Step, out: &mut Output) -> io::Result<()> {
-    out.line(&event(&step.event))?;
-    if step.changes.is_empty() {
+    changed_by(&step.event, &step.changes, out)
+}
+
+/// The same.
+pub(super) fn changed_by(cause: &Recorded, changed: &[Change], out: &mut Output) -> io::Result<()> {
+    out.line(&event(cause))?;
+    if changed.is_empty() {
         return out.line("    (no change)");
     }
-    changes(&step.changes, out)
+    changes(changed, out)
 }
 
 /// An event on a line, as it is shown below what it belongs to.

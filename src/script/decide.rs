@@ -5,7 +5,7 @@
 //! script asks for and that has not been read yet ends it too: the caller reads the stream and decides again, which
 //! is safe because a decision has no effect before it is done.
 
-use super::fault::{self, Fault, Stop};
+use super::fault::{Fault, Stop};
 use super::fold::{self, Emitted, EventRules, Meta, Payload, State, StreamRules, signed};
 use super::host::{Host, Script};
 use super::value;
@@ -255,16 +255,8 @@ impl Host {
             let mut scope = Scope::new();
             scope.push_constant_dynamic("state", state.clone());
             scope.push_constant_dynamic("version", version.clone());
-            match self.run(script, &mut scope)?.as_bool() {
-                Ok(true) => {}
-                Ok(false) => return Ok(Some(name)),
-                Err(kind) => {
-                    let message = format!(
-                        "an invariant says `true` or `false`, this one gave a value of type {}",
-                        fault::type_name(kind)
-                    );
-                    return Err(Fault::new(message, script.text().whole()));
-                }
+            if !fold::truth("an invariant", script, &self.run(script, &mut scope)?)? {
+                return Ok(Some(name));
             }
         }
         Ok(None)

@@ -235,6 +235,30 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Whether a condition holds on a state, which is left as it is.
+    pub fn holds(&self, condition: &Script, state: &mut State, version: u64) -> Result<bool, Fault> {
+        let mut scope = Scope::new();
+        scope.push_dynamic("state", Dynamic::UNIT);
+        if let Some(place) = scope.get_mut("state") {
+            *place = std::mem::take(&mut state.0);
+        }
+        scope.push_constant_dynamic("version", Dynamic::from(signed(version)));
+        let answer = self.run(condition, &mut scope);
+        state.0 = scope.get_mut("state").map(std::mem::take).unwrap_or_default();
+        truth("a condition", condition, &answer?)
+    }
+}
+
+/// What a script said that says `true` or `false`.
+pub(super) fn truth(what: &str, script: &Script, answer: &Dynamic) -> Result<bool, Fault> {
+    answer.as_bool().map_err(|kind| {
+        let kind = super::fault::type_name(kind);
+        let message = format!("{what} says `true` or `false`, this one gave a value of type {kind}");
+        Fault::new(message, script.text().whole())
+    })
+}
+
 fn fold_scope(state: Dynamic, event: Dynamic, meta: Dynamic, version: u64) -> Scope<'static> {
     let mut scope = Scope::new();
     // Pushing the state itself would walk through all of it, at every event; moved into its place it stays as it is.

@@ -3,7 +3,10 @@
 //! Nothing here prints, exits or looks at the clock: the time, ids and paths come in, results go out.
 
 pub mod batch;
+pub mod bisect;
+pub mod blame;
 pub mod change;
+pub mod diff;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -19,6 +22,7 @@ pub mod sql;
 pub mod stored;
 pub mod streams;
 pub mod test;
+pub mod trace;
 pub mod verify;
 
 use crate::domain::{Aggregate, Domains};

@@ -115,7 +115,7 @@ pub(crate) fn fold_stream(
     Ok(folding)
 }
 
-fn page_size(version: Version, until: Version) -> usize {
+pub(super) fn page_size(version: Version, until: Version) -> usize {
     usize::try_from(until.0 - version.0).map_or(PAGE, |left| left.min(PAGE))
 }
 

@@ -3,8 +3,8 @@
 use crate::support::Folder;
 
 const VERBS: &[&str] = &[
-    "init", "check", "test", "describe", "schema", "send", "replay", "events", "streams", "project", "sql", "verify",
-    "backup", "export", "import",
+    "init", "check", "test", "describe", "schema", "send", "replay", "events", "streams", "diff", "blame", "bisect",
+    "trace", "project", "sql", "verify", "backup", "export", "import",
 ];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "parked", "retry", "show", "verify"];
 
@@ -23,7 +23,7 @@ fn the_help_lists_the_verbs_in_groups_and_nothing_else() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert_eq!(listed, VERBS);
-    for group in ["\ndomain:\n", "\nstreams:\n", "\nread models:\n", "\nstore:\n"] {
+    for group in ["\ndomain:\n", "\nstreams:\n", "\nhistory:\n", "\nread models:\n", "\nstore:\n"] {
         assert!(help.contains(group), "{help}");
     }
 }

@@ -9,6 +9,7 @@ mod describe;
 mod events;
 mod export;
 mod help;
+mod history;
 mod import;
 mod init;
 mod inline;

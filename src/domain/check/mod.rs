@@ -1,6 +1,7 @@
 //! From what the files say to what is known to be sound: every problem, none twice, in the order of the files.
 
 mod aggregates;
+mod condition;
 mod decisions;
 mod events;
 mod kinds;
@@ -245,6 +246,7 @@ impl<'p> Checker<'p> {
                     description: definition.description,
                     source: definition.source,
                     digest,
+                    library,
                 });
             }
         }

@@ -1,0 +1,162 @@
+//! Tracing: what a command follows from, and what follows from it.
+
+use super::{Error, Misfit, PAGE, Workbench};
+use crate::event::{Command, Position, Recorded};
+use crate::store::EventFilter;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A command with its events, and the commands that name it, or one of them, as their cause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traced {
+    /// The command.
+    pub command: Arc<Command>,
+    /// Its events in order, without the command in each.
+    pub events: Vec<Recorded>,
+    /// What follows from it, in the order in which it was stored, each with the position that it names as its cause; `None`
+    /// where it names the command.
+    pub follows: Vec<(Option<Position>, Traced)>,
+}
+
+/// A tree of causes and effects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// What everything follows from, as far as the store knows.
+    pub root: Traced,
+    /// The id of the command that was asked for.
+    pub asked: Box<str>,
+    /// What the root names as its cause, where the store has nothing of that name.
+    pub beyond: Option<Box<str>>,
+}
+
+/// A command that follows from the root; these are in the order of the log.
+struct Effect {
+    command: Arc<Command>,
+    events: Vec<Recorded>,
+    /// The place of the one it follows from, and the position of its event, if it names that.
+    parent: Option<(usize, Option<Position>)>,
+}
+
+/// What a command names as its cause.
+enum Cause {
+    Event(Position),
+    Command(Box<str>),
+}
+
+fn cause(text: &str) -> Cause {
+    match text.strip_prefix('@').and_then(|digits| digits.parse().ok()) {
+        Some(position) => Cause::Event(Position(position)),
+        None => Cause::Command(text.into()),
+    }
+}
+
+impl Workbench {
+    /// Goes from a command, by its id, or from an event, by its position, to what it follows from in the end, and from there
+    /// to all that follows. Reads the log once from there on.
+    pub fn trace(&mut self, what: &str) -> Result<Trace, Error> {
+        let asked = match cause(what) {
+            Cause::Event(position) => {
+                self.within_store(position)?;
+                self.command_at(position)?
+            }
+            Cause::Command(id) => self.store.command(&id)?.map(|stored| stored.command),
+        };
+        let Some(asked) = asked else {
+            let misfit = Misfit::new(format!("there is no command `{what}`"));
+            return Err(misfit.hint("`esctl trace @17` begins with the event at position 17").into());
+        };
+        let mut root = asked.clone();
+        let mut at = self.stored_at(&root)?;
+        let mut beyond = None;
+        while let Some(text) = root.causation.clone() {
+            let before = match cause(&text) {
+                Cause::Event(position) => self.command_at(position)?,
+                Cause::Command(id) => self.store.command(&id)?.map(|stored| stored.command),
+            };
+            let Some(before) = before else {
+                beyond = Some(text);
+                break;
+            };
+            // A cause comes before its effect, whatever the command says of itself.
+            let earlier = self.stored_at(&before)?;
+            if earlier >= at {
+                break;
+            }
+            (root, at) = (before, earlier);
+        }
+        let root = self.effects(&root, at)?;
+        Ok(Trace { root, asked: asked.id.clone(), beyond })
+    }
+
+    /// The command of the event at a position.
+    fn command_at(&mut self, position: Position) -> Result<Option<Arc<Command>>, Error> {
+        let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
+        let page = self.store.read_all(Position(before), 1, true, &EventFilter::default())?;
+        let event = page.events.into_iter().next().filter(|event| event.position == position);
+        Ok(event.and_then(|event| event.command))
+    }
+
+    /// The position of a command's first event.
+    fn stored_at(&mut self, command: &Command) -> Result<Position, Error> {
+        let stored = self.store.command(&command.id)?;
+        Ok(stored.and_then(|stored| stored.events.first().map(|event| event.position)).unwrap_or_default())
+    }
+
+    /// All that follows from a command, directly or not, whose first event is at a position.
+    fn effects(&mut self, root: &Command, first: Position) -> Result<Traced, Error> {
+        let mut at = Position(first.0.saturating_sub(1));
+        let mut found: Vec<Effect> = Vec::new();
+        let mut by_id: HashMap<Box<str>, usize> = HashMap::new();
+        let mut by_position: HashMap<Position, usize> = HashMap::new();
+        loop {
+            let page = self.store.read_all(at, PAGE, true, &EventFilter::default())?;
+            for mut event in page.events {
+                let Some(command) = event.command.take() else { continue };
+                let place = match by_id.get(&command.id) {
+                    Some(place) => *place,
+                    None => {
+                        let parent = match command.causation.as_deref().map(cause) {
+                            Some(Cause::Event(position)) => {
+                                by_position.get(&position).map(|place| (*place, Some(position)))
+                            }
+                            Some(Cause::Command(id)) => by_id.get(&id).map(|place| (*place, None)),
+                            None => None,
+                        };
+                        if parent.is_none() && command.id != root.id {
+                            continue;
+                        }
+                        let place = found.len();
+                        by_id.insert(command.id.clone(), place);
+                        let parent = parent.filter(|_| command.id != root.id);
+                        found.push(Effect { command, events: Vec::new(), parent });
+                        place
+                    }
+                };
+                by_position.insert(event.position, place);
+                found[place].events.push(event);
+            }
+            if page.done {
+                break;
+            }
+            at = page.scanned;
+        }
+        let mut all: Vec<Option<Traced>> = Vec::with_capacity(found.len());
+        let mut parents = Vec::with_capacity(found.len());
+        for Effect { command, events, parent } in found {
+            all.push(Some(Traced { command, events, follows: Vec::new() }));
+            parents.push(parent);
+        }
+        // From the last on: what follows from a command stands after it.
+        for place in (1..all.len()).rev() {
+            if let (Some((parent, position)), Some(traced)) = (parents[place], all[place].take())
+                && let Some(Some(before)) = all.get_mut(parent)
+            {
+                before.follows.insert(0, (position, traced));
+            }
+        }
+        match all.into_iter().next().flatten() {
+            Some(root) => Ok(root),
+            None => Err(Misfit::new(format!("the command `{}` has no events", root.id)).into()),
+        }
+    }
+}
