@@ -127,10 +127,11 @@ struct Purpose<'a> {
 
 impl<'p> Checker<'p> {
     fn new(problems: &'p mut Vec<Diagnostic>, definitions: &[Definition], complete: bool) -> Self {
-        let mut events = BTreeMap::new();
+        let mut events: BTreeMap<String, BTreeMap<String, Rc<Fields>>> = BTreeMap::new();
         for aggregate in definitions.iter().flat_map(|d| &d.aggregates) {
-            let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone()))).collect();
-            events.insert(aggregate.name.text.clone(), of);
+            let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone())));
+            // Where a name is taken twice that is said; what belongs to which of them nobody can know.
+            events.entry(aggregate.name.text.clone()).or_default().extend(of);
         }
         let mut pasts = BTreeMap::new();
         for definition in definitions {

@@ -42,6 +42,15 @@ pub(super) fn field(expression: &Expr) -> Option<(&str, &str)> {
     }
 }
 
+/// The variable that a chain begins with.
+fn root(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => root(&pair.lhs),
+        Expr::Variable(variable, ..) => Some(variable.1.as_str()),
+        _ => None,
+    }
+}
+
 impl Reader<'_> {
     /// Reads a chain.
     pub(super) fn chain(&mut self, expression: &Expr) -> Kind {
@@ -96,7 +105,7 @@ impl Reader<'_> {
                     self.in_use(&pair.lhs, &call.args, name, *position);
                     self.may_be_called(&path, &base, name, &pair.lhs);
                     let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
-                    self.change_by_method(&path, name, &given);
+                    self.change_by_method(&path, &base, name, &given);
                     path.root = None;
                     let given: Vec<Kind> = std::iter::once(base).chain(given).collect();
                     self.packaged(name, &given, *position)
@@ -279,6 +288,9 @@ impl Reader<'_> {
     pub(super) fn assign(&mut self, assignment: &OpAssignment, pair: &BinaryExpr) {
         let operator = assignment.get_op_assignment_info().map(|(.., operator)| operator);
         let given = self.expression(&pair.rhs);
+        if let Some(name) = root(&pair.lhs) {
+            self.make_own(name);
+        }
         let (old, path) = self.walk(&pair.lhs, operator.is_none());
         let new = match operator {
             // A list takes in whatever it is given, a list item by item.
@@ -295,7 +307,19 @@ impl Reader<'_> {
             None => given.clone(),
         };
         self.fits(&path, &new, &pair.rhs, operator.is_none());
-        self.put(&path, &new);
+        self.put(&path, &new, operator.is_none());
+    }
+
+    /// What a script has a copy of, as after `let item = command`, is its own once it writes to it: other fields may come
+    /// to be there, and what is copied does not change.
+    fn make_own(&mut self, name: &str) {
+        let in_scope = self.within.iter().all(|function| function.starts_with("anon$"));
+        if let Kind::Record(record) = self.variable(name)
+            && !(in_scope && name == record.root)
+            && !record.open
+        {
+            self.set_variable(name, |_| Kind::Map(Rc::new(record.members())).bounded());
+        }
     }
 
     /// A field that is declared with a type keeps it.
@@ -326,25 +350,29 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes note of what something holds from now on.
-    fn put(&mut self, path: &Path, new: &Kind) {
+    /// Takes note of what something holds from now on. Only what is written as a whole may be new there: what is only
+    /// changed, as by `+=`, has to be there before.
+    fn put(&mut self, path: &Path, new: &Kind, whole: bool) {
         let Some(root) = &path.root else { return };
         match (self.variable(root), &path.steps[..]) {
             (Kind::Record(record), [Step::Field(name), rest @ ..]) => {
-                record.learn(name, |old| within(old, rest, new).bounded());
+                record.learn(name, |old| within(old, rest, new, whole).bounded());
             }
             (Kind::Record(_), _) => {}
-            (_, steps) => self.set_variable(root, |old| within(old, steps, new).bounded()),
+            (_, steps) => self.set_variable(root, |old| within(old, steps, new, whole).bounded()),
         }
     }
 
-    fn change_by_method(&mut self, path: &Path, name: &str, given: &[Kind]) {
-        if path.root.is_none() || !CHANGING.contains(&name) {
-            return;
-        }
+    fn change_by_method(&mut self, path: &Path, base: &Kind, name: &str, given: &[Kind]) {
+        let Some(root) = path.root.as_deref().filter(|_| CHANGING.contains(&name)) else { return };
+        self.make_own(root);
         let item = Path { root: path.root.clone(), steps: path.steps.iter().cloned().chain([Step::Item]).collect() };
         match (name, given) {
-            ("push", [value]) | ("insert" | "set", [_, value]) => self.put(&item, value),
+            ("push", [value]) | ("insert" | "set", [_, value]) => self.put(&item, value, false),
+            // Who takes away from a map leaves it open what is in it.
+            ("remove" | "clear" | "drain" | "retain", _) if base.members().is_some() => {
+                self.put(path, &Kind::open(Kind::Never), false);
+            }
             // These take away or change the order.
             (
                 "clear" | "pop" | "shift" | "remove" | "truncate" | "chop" | "dedup" | "drain" | "retain" | "reverse"
@@ -352,27 +380,32 @@ impl Reader<'_> {
                 | "replace",
                 _,
             ) => {}
-            _ => self.put(&item, &Kind::Any),
+            _ => self.put(&item, &Kind::Any, false),
         }
     }
 }
 
-/// What something is after a step within it was given a value.
-fn within(old: &Kind, steps: &[Step], new: &Kind) -> Kind {
+/// What something is after a step within it was given a value. A map gets a new member only where the last step names
+/// it and it is written as a `whole`: nothing can be changed that is not there.
+fn within(old: &Kind, steps: &[Step], new: &Kind, whole: bool) -> Kind {
     let Some((step, rest)) = steps.split_first() else { return old.join(new) };
     match (old, step) {
-        (Kind::Maybe(kind), _) => within(kind, steps, new).maybe(),
-        (Kind::Open(of), _) => Kind::open(within(of, rest, new)),
-        (Kind::List(of), Step::Item) => Kind::list(within(of, rest, new)),
+        (Kind::Maybe(kind), _) => within(kind, steps, new, whole).maybe(),
+        (Kind::Open(of), _) => Kind::open(within(of, rest, new, whole)),
+        (Kind::List(of), Step::Item) => Kind::list(within(of, rest, new, whole)),
         (Kind::Map(members), Step::Field(name)) => {
+            let member = match members.get(name) {
+                Some(member) => member.clone(),
+                None if whole && rest.is_empty() => Kind::Never,
+                None => return old.clone(),
+            };
             let mut members = (**members).clone();
-            let member = members.get(name).cloned().unwrap_or(Kind::Never);
-            members.insert(name.clone(), within(&member, rest, new));
+            members.insert(name.clone(), within(&member, rest, new, whole));
             Kind::Map(Rc::new(members))
         }
         (Kind::Map(members), Step::Item) => {
             let all = members.values().fold(Kind::Never, |all, member| all.join(member));
-            Kind::open(within(&all, rest, new))
+            Kind::open(within(&all, rest, new, whole))
         }
         // Not known yet: it is learnt later what this is.
         (Kind::Never, _) => Kind::Never,

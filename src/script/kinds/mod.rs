@@ -194,6 +194,15 @@ impl Kind {
         }
     }
 
+    /// The members of a map that has no others.
+    pub(super) fn members(&self) -> Option<BTreeMap<String, Self>> {
+        match self {
+            Self::Map(members) => Some((**members).clone()),
+            Self::Record(record) if !record.open => Some(record.members()),
+            _ => None,
+        }
+    }
+
     /// Whether two kinds have no value in common, as far as is known. `()` in both does not count.
     pub(super) fn excludes(&self, other: &Self) -> bool {
         let (a, b) = (self.present(), other.present());

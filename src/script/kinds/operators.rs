@@ -4,6 +4,7 @@ use super::Kind;
 use super::reader::Reader;
 use crate::json::Value;
 use rhai::{Expr, FnCallExpr, Position};
+use std::rc::Rc;
 
 impl Reader<'_> {
     pub(super) fn operation(&mut self, call: &FnCallExpr, position: Position) -> Kind {
@@ -118,7 +119,10 @@ impl Reader<'_> {
             ("+", Kind::List(x), Kind::List(y)) => return Kind::list(x.join(y)),
             ("+", Kind::List(_), _) if b.is_open_question() => return Kind::list(Kind::Any),
             ("+", Kind::Open(_) | Kind::Map(_) | Kind::Record(_), Kind::Open(_) | Kind::Map(_) | Kind::Record(_)) => {
-                return Kind::open(Kind::Any);
+                // What both have is then as the second has it.
+                let Some((mut members, more)) = a.members().zip(b.members()) else { return Kind::open(Kind::Any) };
+                members.extend(more);
+                return Kind::Map(Rc::new(members)).bounded();
             }
             ("&" | "|" | "^", Kind::Boolean, Kind::Boolean) => return Kind::Boolean,
             _ => {}

@@ -3,6 +3,7 @@
 use super::Kind;
 use crate::json::Value;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Says what is wrong with a value that is known before anything runs.
@@ -64,6 +65,11 @@ impl Record {
     /// The names of its fields.
     pub fn names(&self) -> Vec<String> {
         self.members.borrow().iter().map(|member| member.name.to_string()).collect()
+    }
+
+    /// All of them, with what they hold.
+    pub(super) fn members(&self) -> BTreeMap<String, Kind> {
+        self.members.borrow().iter().map(|member| (member.name.to_string(), member.kind.clone())).collect()
     }
 
     /// Takes note that a field, or something within it, is given a value of this kind.
