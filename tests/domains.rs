@@ -1,15 +1,16 @@
-//! Every file in `domains/` is sound, without a warning, and every scenario in it holds.
+//! Every file in `domains/` is sound by itself and with the others, without a warning; every scenario in it holds, and
+//! together they reach everything that its rules have.
 
+use crate::support::sources;
 use esctl::diagnostic::{self, Source};
 use esctl::domain::Domains;
 use esctl::workbench::test::{ScenarioOutcome, run_scenarios};
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// The example files, sorted by name.
 fn examples() -> Vec<Arc<Source>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("domains");
+    let folder = sources().join("domains");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     paths.sort();
@@ -22,22 +23,45 @@ fn examples() -> Vec<Arc<Source>> {
         .collect()
 }
 
-#[test]
-fn examples_are_sound_and_their_scenarios_hold() {
-    let sources = examples();
-    assert!(sources.len() >= 2, "the examples are gone");
-    let (domains, problems) = Domains::load(&sources);
+/// What is in these files; they are sound, and nothing is to be warned of.
+fn sound(sources: &[Arc<Source>]) -> Domains {
+    let (domains, problems) = Domains::load(sources);
     assert!(problems.is_empty(), "{}", diagnostic::render(&problems, false));
-    let domains = Rc::new(domains.expect("without problems there are domains"));
-    let results = run_scenarios(&domains, None);
-    assert!(results.len() > 20, "scenarios are missing: {}", results.len());
-    for result in &results {
-        match &result.outcome {
-            ScenarioOutcome::Passed => {}
-            ScenarioOutcome::Failed(differences) => panic!("`{}`: {differences:#?}", result.name),
-            ScenarioOutcome::Broken(problem) => {
-                panic!("`{}`: {}", result.name, diagnostic::render(std::slice::from_ref(problem), false))
+    domains.expect("without problems there are domains")
+}
+
+#[test]
+fn each_example_holds_by_itself_and_its_scenarios_reach_all_of_it() {
+    let sources = examples();
+    let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["bank", "cart", "clients", "courses", "git", "orders"].map(|name| format!("domains/{name}.yaml")));
+    for source in &sources {
+        let mut domains = sound(std::slice::from_ref(source));
+        domains.watch();
+        let domains = Rc::new(domains);
+        for result in run_scenarios(&domains, None) {
+            match &result.outcome {
+                ScenarioOutcome::Passed => {}
+                ScenarioOutcome::Failed(differences) => panic!("{}: `{}`: {differences:#?}", source.name, result.name),
+                ScenarioOutcome::Broken(problem) => {
+                    panic!("`{}`: {}", result.name, diagnostic::render(std::slice::from_ref(problem), false))
+                }
             }
         }
+        let coverage = domains.coverage();
+        let missing: Vec<_> =
+            coverage.missing().map(|target| format!("{} (line {})", target.name, target.place.line())).collect();
+        assert!(missing.is_empty(), "no scenario of {} reaches {missing:#?}", source.name);
+        assert!(coverage.targets.len() > 10, "{}: {} things are too few", source.name, coverage.targets.len());
+    }
+}
+
+#[test]
+fn the_examples_can_be_loaded_together() {
+    let domains = Rc::new(sound(&examples()));
+    let results = run_scenarios(&domains, None);
+    assert!(results.len() > 80, "scenarios are missing: {}", results.len());
+    for result in &results {
+        assert!(matches!(result.outcome, ScenarioOutcome::Passed), "`{}`: {:#?}", result.name, result.outcome);
     }
 }

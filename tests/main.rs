@@ -5,6 +5,7 @@ mod broken;
 mod cases;
 mod cli;
 mod domains;
+mod examples;
 mod formats;
 mod git;
 mod handbook;

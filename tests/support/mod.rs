@@ -62,6 +62,14 @@ impl Folder {
         folder
     }
 
+    /// With one of the examples in `domains/`.
+    pub fn example(name: &str) -> Self {
+        let folder = Self::empty();
+        let file = format!("domains/{name}.yaml");
+        folder.write(&file, fs::read(sources().join(&file)).unwrap());
+        folder
+    }
+
     /// With an account: opened, and 0.10 and 0.20 deposited.
     pub fn opened() -> Self {
         let folder = Self::bank();

@@ -9,6 +9,7 @@ mod kill;
 mod power;
 mod processes;
 mod rebuild;
+mod seats;
 mod sql;
 mod tail;
 mod text;
