@@ -14,6 +14,7 @@ mod misspelt;
 mod planted;
 mod props;
 mod rules;
+mod sound;
 mod store;
 mod support;
 mod trials;

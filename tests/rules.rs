@@ -1,16 +1,15 @@
 //! What rules may and may not do, run for real on a store in memory.
 
 use crate::support::trial::{Dice, scaled};
+use crate::support::world::World;
 use esctl::diagnostic::{self, Source};
 use esctl::domain::Domains;
-use esctl::event::{StreamName, Time};
-use esctl::json::{self, Object, Value};
+use esctl::event::StreamName;
+use esctl::json::{self, Value};
 use esctl::script::functions;
-use esctl::store::memory::MemoryStore;
-use esctl::workbench::send::{Now, Request, Sent};
-use esctl::workbench::{Error, Workbench};
+use esctl::workbench::Error;
+use esctl::workbench::send::Sent;
 use std::fmt::Write;
-use std::rc::Rc;
 
 /// A domain of one aggregate `thing` with one event and one command, whose scripts are given.
 fn domain(state: &str, fold: &str, decide: &str) -> String {
@@ -24,35 +23,16 @@ fn domain(state: &str, fold: &str, decide: &str) -> String {
     )
 }
 
-struct World {
-    workbench: Workbench,
-    sent: u64,
+/// What tests of one aggregate send, and see.
+trait Thing {
+    fn send(&mut self, stream: &str, data: &str) -> Result<Sent, Error>;
+    fn state(&mut self, stream: &str) -> String;
 }
 
-impl World {
-    fn new(text: &str) -> Self {
-        let (domains, problems) = Domains::load(&[Source::new("test.yaml", text)]);
-        let Some(domains) = domains else { panic!("{}", diagnostic::render(&problems, false)) };
-        Self { workbench: Workbench::new(Rc::new(domains), Box::new(MemoryStore::new("test"))), sent: 0 }
-    }
-
+impl Thing for World {
     fn send(&mut self, stream: &str, data: &str) -> Result<Sent, Error> {
-        self.sent += 1;
         let Value::Object(data) = json::parse(data).unwrap() else { panic!("a payload is an object") };
-        let request = Request {
-            stream: StreamName::new(stream).unwrap(),
-            command: "Do".into(),
-            data,
-            id: None,
-            expect: None,
-            actor: None,
-            correlation: None,
-            causation: None,
-            meta: Object::new(),
-            time: None,
-        };
-        let now = Now { time: Time::parse("2026-01-31T12:00:00Z").unwrap(), id: format!("id-{}", self.sent) };
-        self.workbench.send(request, &now)
+        self.command(stream, "Do", data)
     }
 
     fn state(&mut self, stream: &str) -> String {
@@ -272,7 +252,7 @@ fn scripts_are_bounded() {
     assert!(decide("loop { }").contains("10000000 operations"), "{}", decide("loop { }"));
     assert!(decide("deep(100);").contains("more than 64 deep"), "{}", decide("deep(100);"));
     let doubling = "let s = \"0123456789\"; loop { s += s; }";
-    assert!(decide(doubling).contains("more than 64 MiB"), "{}", decide(doubling));
+    assert!(decide(doubling).contains("would make more than"), "{}", decide(doubling));
     let growing = "let l = [0]; loop { l += l; }";
     assert!(decide(growing).contains("more than 64 MiB"), "{}", decide(growing));
     for huge in [
@@ -416,8 +396,7 @@ fn the_list_of_functions_that_change_their_receiver_is_complete() {
         // Words such as `print` are no methods, and do not compile as such.
         let (domains, _) = Domains::load(&[Source::new("test.yaml", text)]);
         domains.map(|domains| {
-            let mut world =
-                World { workbench: Workbench::new(Rc::new(domains), Box::new(MemoryStore::new("test"))), sent: 0 };
+            let mut world = World::of(domains);
             let _ = world.send("thing/1", "{}");
             !world.workbench.domains.take_notes().is_empty()
         })
@@ -534,8 +513,7 @@ fn what_check_calls_an_error_fails_when_it_runs() {
         // Within a `try` it is a warning. What does not even compile is not what this is about.
         let Some(domains) = sound(&format!("try {{ {expression}; print(\"fine\"); }} catch {{ }}")) else { continue };
         told += 1;
-        let mut world =
-            World { workbench: Workbench::new(Rc::new(domains), Box::new(MemoryStore::new("test"))), sent: 0 };
+        let mut world = World::of(domains);
         let _ = world.send("thing/1", "{}");
         if !world.workbench.domains.take_notes().is_empty() {
             alarms.push(expression);
@@ -543,6 +521,37 @@ fn what_check_calls_an_error_fails_when_it_runs() {
     }
     assert!(alarms.is_empty(), "{} of {told} run well: {:#?}", alarms.len(), &alarms[..alarms.len().min(60)]);
     assert!(told > 2_000 && ran > 800, "{told} are called an error, {ran} are not");
+}
+
+/// Found by chance in `sound.rs`: the argument was not looked at.
+#[test]
+fn what_a_function_is_given_is_checked() {
+    for call in [
+        "\"Zoe\".contains(version)",
+        "#{ a: 1 }.contains(version)",
+        "\"Zoe\".index_of(version)",
+        "{ let t = \"Zoe\"; t.remove(version) }",
+        "{ let l = [1]; l.remove(\"a\") }",
+        "{ let t = \"Zoe\"; t.pad(\"a\", \"b\") }",
+        "{ let m = #{ a: 1 }; m.set(version, 1) }",
+    ] {
+        let text = domain("{ n: 1 }", "state.n = event.n", &format!("{call};\nemit(\"Done\", #{{ n: 1 }});"));
+        let (domains, problems) = Domains::load(&[Source::new("test.yaml", text)]);
+        let said = diagnostic::render(&problems, false);
+        assert!(domains.is_none() && said.contains("the second argument of"), "{call}: {said}");
+    }
+}
+
+/// Found by chance in `sound.rs`: what failed was taken for something that the state then holds, and the next reading of
+/// the same fold said nothing any more.
+#[test]
+fn what_fails_puts_nothing_into_the_state() {
+    for change in ["state.n += true;", "state.n += [0];", "for i in 0..2 { state.n -= \"a\"; }"] {
+        let text = domain("{ n: 1, m: 0 }", &format!("{change} state.m = state.n;"), "emit(\"Done\", #{ n: 1 });");
+        let (domains, problems) = Domains::load(&[Source::new("test.yaml", text)]);
+        let said = diagnostic::render(&problems, false);
+        assert!(domains.is_none() && said.contains("does not work between"), "{change}: {said}");
+    }
 }
 
 /// Loops, functions and maps within each other have more ways through them than anybody could go: `check` says what it

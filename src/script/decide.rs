@@ -8,7 +8,7 @@
 use super::fault::{Fault, Stop};
 use super::fold::{self, Emitted, EventRules, Meta, Payload, State, StreamRules, signed};
 use super::host::{Host, Script};
-use super::value;
+use super::{memory, value};
 use crate::event::{MAX_PAYLOAD_BYTES, NewEvent, StreamName, Version};
 use crate::json::{self, Object, Value};
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Scope};
@@ -178,6 +178,7 @@ impl Host {
                 open.push(Open::new(stream, of.clone(), state, version));
             }
         }
+        open[1..].sort_by(|a, b| a.stream.as_str().cmp(b.stream.as_str()));
         let mut scope = Scope::new();
         scope.push_constant_dynamic("state", open[0].state.clone());
         scope.push_dynamic("command", case.command.0);
@@ -242,6 +243,16 @@ impl Host {
         });
         let own = open.next().map(|(_, state, version)| (state, version)).unwrap_or_default();
         Ok(Decided::Accepted(Emission { events: session.events, own, others: open.collect() }))
+    }
+
+    /// The first invariant that does not hold on a state at a version.
+    pub fn breaks<'r>(
+        &self,
+        rules: &'r StreamRules,
+        state: &State,
+        version: Version,
+    ) -> Result<Option<&'r str>, Fault> {
+        self.broken_invariant(rules, &state.0, &Dynamic::from(signed(version.0)))
     }
 
     /// The first invariant that does not hold; state and version are cells that scripts see as constants.
@@ -369,6 +380,8 @@ impl Desk {
     fn new_id(&self) -> Outcome<ImmutableString> {
         self.with("new_id", |session| {
             session.ids += 1;
+            // It is quite some work for one operation.
+            memory::charge(1024);
             let name = format!("{}\n{}", session.id, session.ids);
             Ok(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string().into())
         })
@@ -380,10 +393,19 @@ impl Desk {
 }
 
 impl Session {
+    /// Which of the streams has that name.
+    fn index(&self, name: &str) -> Option<usize> {
+        // The others are in the order of their names: there may be a thousand.
+        let (own, others) = self.open.split_first()?;
+        if own.stream.as_str() == name {
+            return Some(0);
+        }
+        others.binary_search_by(|open| open.stream.as_str().cmp(name)).ok().map(|index| index + 1)
+    }
+
     /// The stream of that name, as far as the decision has come; a stream that was not read yet ends the script.
     fn open(&mut self, name: &str) -> Outcome<&mut Open> {
-        let index = self.open.iter().position(|open| open.stream.as_str() == name);
-        if let Some(index) = index {
+        if let Some(index) = self.index(name) {
             return Ok(&mut self.open[index]);
         }
         let stream = match StreamName::new(name) {
@@ -413,7 +435,7 @@ impl Session {
             None => 0,
             Some(stream) => {
                 self.open(stream)?;
-                self.open.iter().position(|open| open.stream.as_str() == stream).unwrap_or(0)
+                self.index(stream).unwrap_or(0)
             }
         };
         let rules = self.open[index].rules.clone();

@@ -85,6 +85,10 @@ pub struct Facts {
     pub throws: Vec<Place>,
     /// Functions declared where none may be: within a script.
     pub declares: Vec<(String, Place)>,
+    /// Texts that stand beside an operator, as in `state.status == "open"`.
+    pub texts: BTreeSet<String>,
+    /// Numbers that do, as in `command.amount > 100`.
+    pub numbers: BTreeSet<Decimal>,
 }
 
 impl Facts {
@@ -277,6 +281,7 @@ impl Reading<'_> {
 
     fn call(&mut self, call: &FnCallExpr, receiver: Option<&Expr>, position: Position) {
         if call.op_token.is_some() {
+            call.args.iter().for_each(|operand| self.operand(operand));
             return;
         }
         // `clear(state)` changes its first argument as `state.clear()` does.
@@ -289,6 +294,19 @@ impl Reading<'_> {
         let arguments = receiver.into_iter().chain(&call.args).map(|argument| self.argument(argument)).collect();
         let place = self.place(position);
         self.facts.calls.push(Call { name: call.name.to_string(), arguments, place });
+    }
+
+    fn operand(&mut self, expression: &Expr) {
+        match expression {
+            Expr::StringConstant(text, _) => {
+                self.facts.texts.insert(text.to_string());
+            }
+            Expr::IntegerConstant(number, _) => {
+                self.facts.numbers.insert((*number).into());
+            }
+            Expr::DynamicConstant(value, _) => self.facts.numbers.extend(value.as_decimal().ok()),
+            _ => {}
+        }
     }
 
     fn argument(&self, expression: &Expr) -> Argument {

@@ -5,6 +5,9 @@ use super::text::ScriptText;
 use crate::diagnostic::{Diagnostic, Place};
 use rhai::{EvalAltResult, ParseErrorType, Position};
 
+/// How the message of a script begins that took too long.
+pub const PAST_LIMIT: &str = "the script ran past its limit";
+
 /// A script that failed or ran past its limits. Exit code 4.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.message)]
@@ -163,9 +166,7 @@ fn words(script: &Script, text: &ScriptText, error: &EvalAltResult) -> (String, 
         E::ErrorRuntime(value, _) => {
             (if value.is_unit() { "the script threw".to_owned() } else { format!("{value}") }, None)
         }
-        E::ErrorTooManyOperations(_) => {
-            (format!("the script ran past its limit of {} operations", Limits::OPERATIONS), None)
-        }
+        E::ErrorTooManyOperations(_) => (too_many_operations(), None),
         E::ErrorStackOverflow(_) => (format!("functions call each other more than {} deep", Limits::CALLS), None),
         E::ErrorArrayBounds(length, index, _) => (format!("there is no item {index} in a list of {length}"), None),
         E::ErrorStringBounds(length, index, _) => {
@@ -181,6 +182,11 @@ fn words(script: &Script, text: &ScriptText, error: &EvalAltResult) -> (String, 
             (lower(&other), None)
         }
     }
+}
+
+/// What is said of a script that would never come to its end.
+pub(super) fn too_many_operations() -> String {
+    format!("{PAST_LIMIT} of {} operations", Limits::OPERATIONS)
 }
 
 /// The user's name of a Rhai type.

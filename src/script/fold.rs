@@ -17,6 +17,13 @@ pub const INVARIANT_SCOPE: &[&str] = &["state", "version"];
 #[derive(Debug, Clone, Default)]
 pub struct State(pub(super) Dynamic);
 
+impl State {
+    /// A state that was written as data, as [`StreamRules::state_value`] gives it.
+    pub fn of(data: Object) -> Self {
+        Self(Dynamic::from_map(value::from_object(data)))
+    }
+}
+
 /// The payload of an event as scripts see it.
 #[derive(Debug, Clone, Default)]
 pub struct Payload(pub(super) Dynamic);
@@ -146,7 +153,7 @@ impl StreamRules {
         let mut members = Object::with_capacity(self.fields.len());
         for field in &self.fields {
             if let Some(member) = map.get(&field.name) {
-                members.insert(field.name.to_string(), value::to_value(member)?);
+                members.insert(field.name.to_string(), value::to_state(member)?);
             }
         }
         Ok(Value::Object(members))

@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// The largest text or list that one call of a growing function may make, in bytes or items.
-const MAX_GROWTH: usize = 4 * 1024 * 1024;
+pub(super) const MAX_GROWTH: usize = 4 * 1024 * 1024;
 
 /// Names of the functions of Rhai's packages that scripts may call, beside [`OWN`] and operators.
 #[rustfmt::skip]
@@ -179,7 +179,7 @@ fn dates(engine: &mut Engine) {
         });
 }
 
-fn too_large<T>(what: &str) -> Outcome<T> {
+pub(super) fn too_large<T>(what: &str) -> Outcome<T> {
     Stop::failed(format!("`{what}` would make more than {MAX_GROWTH} bytes or items"))
 }
 

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::fault::{self, Fault};
 use super::text::ScriptText;
 use super::watch::{Point, Seen};
-use super::{decide, functions, kinds, memory, operators};
+use super::{decide, functions, kinds, memory, operators, weight};
 use crate::diagnostic::Diagnostic;
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicStringPackage,
@@ -74,6 +74,10 @@ pub struct Limits;
 impl Limits {
     /// Operations of one call, with all that it calls.
     pub const OPERATIONS: u64 = 10_000_000;
+    /// So many bytes that are copied or gone through count as one operation more.
+    pub const BYTES_OF_AN_OPERATION: u64 = 128;
+    /// So many bytes are all that one call may copy or go through.
+    pub const BYTES: u64 = Self::OPERATIONS * Self::BYTES_OF_AN_OPERATION;
     /// Functions within functions.
     pub const CALLS: usize = 64;
     /// Nesting of expressions in a script.
@@ -211,10 +215,34 @@ pub struct Host {
     pub(super) engine: Engine,
     pub(super) desk: Rc<decide::Desk>,
     pub(super) notes: Rc<RefCell<Vec<Note>>>,
-    /// What the thread held when the outermost script began.
-    floor: Rc<Cell<Option<isize>>>,
+    /// Where the thread stood when the outermost script began.
+    floor: Rc<Cell<Option<Floor>>>,
     /// What was seen, where it watches.
     pub(super) seen: Option<Rc<Seen>>,
+}
+
+/// What a thread held and had moved.
+#[derive(Debug, Clone, Copy)]
+struct Floor {
+    held: isize,
+    moved: u64,
+}
+
+impl Floor {
+    fn here() -> Self {
+        Self { held: memory::held(), moved: memory::moved() }
+    }
+
+    /// What ends a script that has gone beyond its limits since.
+    fn exceeded(self, operations: u64) -> Option<fault::Stop> {
+        if memory::held() - self.held > memory::MAX_BYTES / 2 {
+            let limit = memory::MAX_BYTES / (1024 * 1024);
+            return Some(fault::Stop::Failed(format!("the script needs more than {limit} MiB of memory"), None));
+        }
+        let moved = (memory::moved() - self.moved) / Limits::BYTES_OF_AN_OPERATION;
+        (operations.saturating_add(moved) > Limits::OPERATIONS)
+            .then(|| fault::Stop::Failed(fault::too_many_operations(), None))
+    }
 }
 
 impl std::fmt::Debug for Host {
@@ -233,7 +261,7 @@ impl Host {
     /// Makes the room. Takes some microseconds; one is enough for all files.
     pub fn new() -> Self {
         let mut engine = Engine::new_raw();
-        for package in [
+        let packages = [
             ArithmeticPackage::new().as_shared_module(),
             LogicPackage::new().as_shared_module(),
             BasicStringPackage::new().as_shared_module(),
@@ -242,8 +270,9 @@ impl Host {
             BasicArrayPackage::new().as_shared_module(),
             BasicMapPackage::new().as_shared_module(),
             BasicFnPackage::new().as_shared_module(),
-        ] {
-            engine.register_global_module(package);
+        ];
+        for package in &packages {
+            engine.register_global_module(package.clone());
         }
         engine
             // An optimiser once dropped statements; and positions must stay those of the text.
@@ -260,15 +289,9 @@ impl Host {
             .set_max_functions(Limits::VARIABLES)
             .disable_symbol("eval")
             .disable_symbol("Fn");
-        let floor = Rc::new(Cell::new(None::<isize>));
+        let floor = Rc::new(Cell::new(None::<Floor>));
         let watched = floor.clone();
-        engine.on_progress(move |_| match watched.get() {
-            Some(floor) if memory::held() - floor > memory::MAX_BYTES => Some(Dynamic::from(fault::Stop::Failed(
-                format!("the script took more than {} MiB of memory", memory::MAX_BYTES / (1024 * 1024)),
-                None,
-            ))),
-            _ => None,
-        });
+        engine.on_progress(move |operations| watched.get()?.exceeded(operations).map(Dynamic::from));
         let notes = Rc::new(RefCell::new(Vec::new()));
         let printed = notes.clone();
         engine.on_print(move |text| note(&printed, text));
@@ -276,6 +299,7 @@ impl Host {
         engine.on_debug(move |text, _, _| note(&debugged, text));
         operators::register(&mut engine);
         functions::register(&mut engine);
+        weight::register(&mut engine, packages);
         let desk = Rc::new(decide::Desk::default());
         decide::register(&mut engine, &desk);
         Self { engine, desk, notes, floor, seen: None }
@@ -331,14 +355,24 @@ impl Host {
     /// Runs a script over a scope. What it made and changed is in the scope afterwards.
     pub(super) fn run(&self, script: &Script, scope: &mut Scope<'_>) -> Result<Dynamic, Fault> {
         let outermost = self.floor.get().is_none();
+        let mut before = u64::MAX;
         if outermost {
-            self.floor.set(Some(memory::held()));
+            let floor = Floor::here();
+            before = memory::allow(floor.moved.saturating_add(Limits::BYTES));
+            self.floor.set(Some(floor));
         }
-        let result = run(&self.engine, script, scope, 0).map(|(value, _)| value);
+        let mut result = run(&self.engine, script, scope, 0);
         if outermost {
+            // Nobody looked after the last operation.
+            if let (Ok((_, operations)), Some(floor)) = (&result, self.floor.take())
+                && let Some(stop) = floor.exceeded(*operations)
+            {
+                result = stop.raise();
+            }
             self.floor.set(None);
+            memory::allow(before);
         }
-        result.map_err(|error| fault::while_running(script, *error))
+        result.map(|(value, _)| value).map_err(|error| fault::while_running(script, *error))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod text;
 pub mod upcast;
 pub mod value;
 pub mod watch;
+mod weight;
 
 pub use decide::{Decided, Emission, Rejection};
 pub use facts::Facts;

@@ -3,6 +3,7 @@
 //! Rhai alone rounds a product that does not fit, and says `false` to `() < 1`, which lets a guard pass silently.
 
 use super::fault::{Stop, type_name};
+use super::{memory, weight};
 use rhai::{Dynamic, Engine, EvalAltResult};
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -60,6 +61,8 @@ fn power(a: Decimal, exponent: i64) -> Outcome<Decimal> {
     if !(0..=1000).contains(&exponent) {
         return Stop::failed(format!("the exponent of a decimal is a whole number from 0 to 1000, not {exponent}"));
     }
+    // One operation to the engine, as many to the processor.
+    memory::charge(usize::try_from(exponent).unwrap_or_default() * 64);
     (0..exponent).try_fold(Decimal::ONE, |product, _| multiply(product, a))
 }
 
@@ -123,7 +126,10 @@ macro_rules! comparison {
             .register_fn($operator, |a: Decimal, b: Decimal| a $compare b)
             .register_fn($operator, |a: i64, b: Decimal| Decimal::from(a) $compare b)
             .register_fn($operator, |a: Decimal, b: i64| a $compare Decimal::from(b))
-            .register_fn($operator, |a: &str, b: &str| a $compare b)
+            .register_fn($operator, |a: &str, b: &str| -> Outcome<bool> {
+                weight::compared(a, b)?;
+                Ok(a $compare b)
+            })
             .register_fn($operator, |a: char, b: char| a $compare b)
             .register_fn($operator, |a: char, b: &str| &*a.to_string() $compare b)
             .register_fn($operator, |a: &str, b: char| a $compare &*b.to_string())

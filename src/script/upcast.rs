@@ -45,6 +45,9 @@ impl Host {
             let mut scope = Scope::new();
             scope.push_dynamic("event", payload);
             scope.push_dynamic("meta", meta.0.clone());
+            if let Some(seen) = self.seen() {
+                seen.see_upcast(step);
+            }
             let _ = self.run(step, &mut scope)?;
             payload = scope.get_mut("event").map(std::mem::take).unwrap_or_default().flatten();
         }

@@ -15,7 +15,15 @@ pub enum NoData {
     /// Nested deeper than JSON may be.
     #[error("the value is nested more than {} deep", json::MAX_DEPTH)]
     Deep,
+    /// Texts are shared in a script: written out, the value would be larger than anything that is stored.
+    #[error("the value is too large: its texts have more than {} MiB", .0 / (1024 * 1024))]
+    Large(usize),
 }
+
+/// What the texts of a value that a script gives may have together when it becomes data, in bytes.
+const MAX_TEXT: usize = 16 * 1024 * 1024;
+/// The same of a field of a state, which may have grown over many events.
+const MAX_STATE: usize = 256 * 1024 * 1024;
 
 /// Data → script value.
 pub fn from_value(value: Value) -> Dynamic {
@@ -68,10 +76,24 @@ fn fill(map: &mut Map, shape: &Shape) {
 
 /// Script value → data.
 pub fn to_value(value: &Dynamic) -> Result<Value, NoData> {
-    to_value_at(value, json::MAX_DEPTH)
+    to_value_within(value, MAX_TEXT)
 }
 
-fn to_value_at(value: &Dynamic, depth: usize) -> Result<Value, NoData> {
+/// A field of a state → data.
+pub fn to_state(value: &Dynamic) -> Result<Value, NoData> {
+    to_value_within(value, MAX_STATE)
+}
+
+fn to_value_within(value: &Dynamic, most: usize) -> Result<Value, NoData> {
+    let mut left = most;
+    to_value_at(value, json::MAX_DEPTH, &mut left).map_err(|error| match error {
+        NoData::Large(_) => NoData::Large(most),
+        other => other,
+    })
+}
+
+/// `left`: how many bytes of text there is room for.
+fn to_value_at(value: &Dynamic, depth: usize, left: &mut usize) -> Result<Value, NoData> {
     if depth == 0 {
         return Err(NoData::Deep);
     }
@@ -79,6 +101,7 @@ fn to_value_at(value: &Dynamic, depth: usize) -> Result<Value, NoData> {
         return Ok(Value::Null);
     }
     if let Ok(text) = value.as_immutable_string_ref() {
+        *left = left.checked_sub(text.len()).ok_or(NoData::Large(0))?;
         return Ok(Value::Text(text.to_string()));
     }
     if let Ok(number) = value.as_int() {
@@ -92,11 +115,11 @@ fn to_value_at(value: &Dynamic, depth: usize) -> Result<Value, NoData> {
     }
     if let Ok(map) = value.as_map_ref() {
         let members: Result<Object, NoData> =
-            map.iter().map(|(key, value)| Ok((key.to_string(), to_value_at(value, depth - 1)?))).collect();
+            map.iter().map(|(key, value)| Ok((key.to_string(), to_value_at(value, depth - 1, left)?))).collect();
         return members.map(Value::Object);
     }
     if let Ok(list) = value.as_array_ref() {
-        let items: Result<Vec<Value>, NoData> = list.iter().map(|item| to_value_at(item, depth - 1)).collect();
+        let items: Result<Vec<Value>, NoData> = list.iter().map(|item| to_value_at(item, depth - 1, left)).collect();
         return items.map(Value::List);
     }
     if let Ok(character) = value.as_char() {

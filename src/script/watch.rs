@@ -38,6 +38,8 @@ pub struct Seen {
     emitted: RefCell<BTreeSet<(Box<str>, Box<str>)>>,
     /// Aggregates with their invariants that said no.
     broken: RefCell<BTreeSet<(Box<str>, Box<str>)>>,
+    /// Steps of upcasts, by the file they stand in and the byte they begin with.
+    upcasts: RefCell<BTreeSet<(Box<str>, usize)>>,
 }
 
 impl Seen {
@@ -61,6 +63,24 @@ impl Seen {
         self.broken.borrow().contains(&(aggregate.into(), invariant.into()))
     }
 
+    /// Begins again, as if nothing had been seen.
+    pub fn forget(&self) {
+        self.points.borrow_mut().clear();
+        self.codes.borrow_mut().clear();
+        self.emitted.borrow_mut().clear();
+        self.broken.borrow_mut().clear();
+        self.upcasts.borrow_mut().clear();
+    }
+
+    /// Whether this step of an upcast ran.
+    pub fn upcast(&self, step: &Script) -> bool {
+        self.upcasts.borrow().contains(&place_of(step))
+    }
+
+    pub(super) fn see_upcast(&self, step: &Script) {
+        self.upcasts.borrow_mut().insert(place_of(step));
+    }
+
     pub(super) fn see_rejection(&self, script: &Script, code: &str) {
         if let Some(own) = script.points().first() {
             self.codes.borrow_mut().insert((own.number, code.into()));
@@ -75,6 +95,11 @@ impl Seen {
     pub(super) fn see_broken(&self, aggregate: &str, invariant: &str) {
         self.broken.borrow_mut().insert((aggregate.into(), invariant.into()));
     }
+}
+
+fn place_of(step: &Script) -> (Box<str>, usize) {
+    let place = &step.text().place;
+    (place.source.name.as_str().into(), place.start)
 }
 
 impl Host {

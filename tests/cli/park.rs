@@ -365,10 +365,10 @@ fn handlers_that_never_end_are_stopped_at_their_limit() {
     exit: 4
     stderr:
     error: the script ran past its limit of 10000000 operations
-      --> domains/shop.yaml:26:27
+      --> domains/shop.yaml:26:9
        |
     26 |         loop { row.orders += 1; }
-       |                           ^
+       |         ^^^^^^^^^^^^^^^^^^^^^^^^^
        = while projecting `Placed` of `order/ada-10` (@1) into row "ada" of `customers`
     hint: `--park` goes on past it, and `esctl project parked` lists it then
     "#);

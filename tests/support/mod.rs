@@ -6,6 +6,7 @@ pub mod history;
 pub mod mount;
 pub mod sample;
 pub mod trial;
+pub mod world;
 
 use std::fmt;
 use std::fs;

@@ -68,18 +68,16 @@ const SIGNATURES: &[Signature] = &[
     ("debug", "", 1..=1, G::Nothing),
 ];
 
-/// The second argument of these must be a text, or a number.
-const SECOND: &[(&str, Kind)] = &[
-    ("days_between", Kind::Text),
-    ("seconds_between", Kind::Text),
-    ("is_before", Kind::Text),
-    ("is_after", Kind::Text),
-    ("starts_with", Kind::Text),
-    ("ends_with", Kind::Text),
-    ("add_days", Kind::Integer),
-    ("add_months", Kind::Integer),
-    ("add_seconds", Kind::Integer),
-    ("round", Kind::Integer),
+/// The second argument of these must be a text, or a number; on what they work, if not always.
+#[rustfmt::skip]
+const SECOND: &[(&str, &str, Kind)] = &[
+    ("days_between", "", Kind::Text), ("seconds_between", "", Kind::Text), ("is_before", "", Kind::Text),
+    ("is_after", "", Kind::Text), ("starts_with", "", Kind::Text), ("ends_with", "", Kind::Text),
+    ("add_days", "", Kind::Integer), ("add_months", "", Kind::Integer), ("add_seconds", "", Kind::Integer),
+    ("round", "", Kind::Integer), ("contains", "TM", Kind::Text), ("index_of", "T", Kind::Text),
+    ("remove", "TM", Kind::Text), ("remove", "L", Kind::Integer), ("replace", "T", Kind::Text),
+    ("truncate", "TL", Kind::Integer), ("pad", "TL", Kind::Integer), ("insert", "L", Kind::Integer),
+    ("chop", "L", Kind::Integer), ("set", "TL", Kind::Integer), ("set", "M", Kind::Text),
 ];
 
 /// Whether a function works on everything, `()` among it.
@@ -125,7 +123,8 @@ impl Reader<'_> {
             self.error("kind", format!("`{name}` does not work on {}", on.name()), place);
             return Kind::Any;
         }
-        if let (Some((_, wanted)), Some(second)) = (SECOND.iter().find(|(known, _)| *known == name), given.get(1)) {
+        let second = SECOND.iter().find(|(known, on, _)| *known == name && (on.is_empty() || on.contains(sort)));
+        if let (Some((.., wanted)), Some(second)) = (second, given.get(1)) {
             let second = second.present();
             let wrong = match wanted {
                 Kind::Integer => second.excludes(wanted) || *second == Kind::Decimal || *second == Kind::Nothing,
@@ -152,7 +151,9 @@ impl Reader<'_> {
         };
         match result {
             G::Any if name == "get" && given.len() == 3 => match on {
-                Kind::Open(_) | Kind::Map(_) => item.join(&given[2]),
+                // What nothing is ever put into gives the third argument.
+                Kind::Open(of) => of.join(&given[2]),
+                Kind::Map(_) => item.join(&given[2]),
                 _ => Kind::Any,
             },
             G::Any if matches!(name, "max" | "min") && on.is_number() && given[1].is_number() => on.join(&given[1]),

@@ -302,7 +302,11 @@ impl Reader<'_> {
             Some(operator) => {
                 self.may_be_absent(&pair.rhs, &given, operator);
                 self.may_be_zero(&pair.rhs, operator);
-                self.binary(operator, &old, &given, assignment.position())
+                match self.binary(operator, &old, &given, assignment.position()) {
+                    // What fails puts nothing there. Were it taken for anything, the next reading would be silent.
+                    Kind::Never => old.clone(),
+                    kind => kind,
+                }
             }
             None => given.clone(),
         };
