@@ -34,7 +34,10 @@ fn sound(sources: &[Arc<Source>]) -> Domains {
 fn each_example_holds_by_itself_and_its_scenarios_reach_all_of_it() {
     let sources = examples();
     let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
-    assert_eq!(names, ["bank", "cart", "clients", "courses", "git", "orders"].map(|name| format!("domains/{name}.yaml")));
+    assert_eq!(
+        names,
+        ["bank", "cart", "clients", "courses", "git", "orders"].map(|name| format!("domains/{name}.yaml"))
+    );
     for source in &sources {
         let mut domains = sound(std::slice::from_ref(source));
         domains.watch();

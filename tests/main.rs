@@ -7,6 +7,7 @@ mod cli;
 mod domains;
 mod examples;
 mod formats;
+mod generate;
 mod git;
 mod handbook;
 mod histories;

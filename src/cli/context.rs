@@ -199,6 +199,14 @@ impl Context {
         Ok(Ids::new(self.clock, workbench.store.head()?.position))
     }
 
+    /// A number to begin random runs with; with a fixed clock always the same. It is short, for people to copy.
+    pub fn seed(&self) -> u64 {
+        let fresh = Ids::new(self.clock, Position(0)).next(self.now);
+        let number = Uuid::parse_str(&fresh).map_or(0, |id| id.as_u128());
+        // The last bits are random, or with a fixed clock nothing, and the first ones the time.
+        u64::try_from((number ^ number >> 64) & 0xffff_ffff).unwrap_or(0)
+    }
+
     /// Says what scripts left with `print` and `debug`.
     pub fn say_notes(&self, domains: &Domains) {
         domains.take_notes().iter().for_each(|note| self.talk.note(&note.text));

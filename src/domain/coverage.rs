@@ -20,12 +20,14 @@ pub enum Kind {
     Branch,
     /// A handler of a projection: reached where it ran.
     Handler,
+    /// A step of an event's ladder: reached where an event of that version was brought up.
+    Upcast,
 }
 
 impl Kind {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 6] =
-        [Self::Command, Self::Event, Self::Rejection, Self::Invariant, Self::Branch, Self::Handler];
+    pub const ALL: [Self; 7] =
+        [Self::Command, Self::Event, Self::Rejection, Self::Invariant, Self::Branch, Self::Handler, Self::Upcast];
 }
 
 /// One thing that can be reached.
@@ -85,7 +87,12 @@ impl Domains {
         }
     }
 
-    /// What was reached since [`Domains::watch`].
+    /// What was reached up to now does not count.
+    pub fn forget(&self) {
+        self.host.seen().iter().for_each(|seen| seen.forget());
+    }
+
+    /// What was reached since [`Domains::watch`], or [`Domains::forget`].
     pub fn coverage(&self) -> Coverage {
         let mut targets = Vec::new();
         if let Some(seen) = self.host.seen() {
@@ -118,6 +125,11 @@ fn of_aggregate(aggregate: &Aggregate, seen: &Seen, emits: &dyn Fn(&str) -> bool
     let of = &aggregate.name;
     for (event, kind) in aggregate.events.iter().filter(|(event, _)| emits(event)) {
         target(Kind::Event, format!("{of}.{event}"), &kind.place, seen.emitted(of, event));
+    }
+    for (event, rules) in &aggregate.rules.events {
+        for (step, from) in rules.upcasts.iter().zip(1..) {
+            target(Kind::Upcast, format!("{of}.{event}: {from}"), &step.text().place, seen.upcast(step));
+        }
     }
     for (name, command) in &aggregate.commands {
         let (own, branches) = match command.decide.points().split_first() {

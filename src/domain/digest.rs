@@ -23,8 +23,8 @@ pub(super) fn of_history(history: &History, functions: Option<&ScriptText>) -> B
     for was in &history.was {
         digest.text(&was.text);
     }
-    let mut steps: Vec<_> = history.upcast.iter().filter_map(|(key, text)| Some((&key.text, text.as_ref()?))).collect();
-    steps.sort_by_key(|(from, _)| from.parse::<u32>().unwrap_or(0));
+    let mut steps: Vec<_> = history.upcast.iter().filter_map(|(from, _, text)| Some((from, text.as_ref()?))).collect();
+    steps.sort_by_key(|(from, _)| **from);
     digest.scripts(steps.into_iter().map(|(_, text)| text), functions);
     digest.finish()
 }

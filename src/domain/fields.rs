@@ -653,6 +653,11 @@ impl Pattern {
         &self.text
     }
 
+    /// The same as the regular expression that is searched for.
+    pub fn expression(&self) -> &str {
+        self.regex.as_str()
+    }
+
     /// Whether it is found anywhere in a text.
     pub fn matches(&self, text: &str) -> bool {
         self.regex.is_match(text)

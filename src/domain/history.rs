@@ -16,7 +16,7 @@ pub struct History {
     pub was: Vec<Named>,
     /// What makes the next version of a payload of each version before, in the order of the file; `None` where it cannot
     /// be read, which was reported.
-    pub upcast: Vec<(Named, Option<ScriptText>)>,
+    pub upcast: Vec<(u32, Named, Option<ScriptText>)>,
 }
 
 /// Reads what an event's entry says of its past.
@@ -28,7 +28,15 @@ pub(super) fn read(reader: &mut Reader<'_>, section: Section<'_>, event: &Named)
     }
     history.was = section.get("was").map(|node| names(reader, node, "`was`")).unwrap_or_default();
     for (key, node) in section.get("upcast").and_then(|node| reader.entries(node, "`upcast`")).unwrap_or_default() {
-        history.upcast.push((Named::from(key), reader.script(node, &key.text)));
+        let script = reader.script(node, &key.text);
+        match key.text.parse() {
+            Ok(from) if from > 0 => history.upcast.push((from, key.into(), script)),
+            _ => {
+                let message = format!("`{}` is no version of `{}`", key.text, event.text);
+                let hint = "a step is named by the version that it begins with: `1: event.currency = \"EUR\"`";
+                reader.problem("upcast", message, &key.place).hints.push(hint.to_owned());
+            }
+        }
     }
     history
 }

@@ -17,6 +17,13 @@ struct Whole<'a> {
     scenarios: Scenarios,
     /// Those that did not pass, as `test` lists them.
     failures: Vec<Box<RawValue>>,
+    #[serde(flatten)]
+    reached: Share<'a>,
+}
+
+/// How much was reached, and what was not.
+#[derive(Debug, Serialize)]
+pub(super) struct Share<'a> {
     percent: Box<RawValue>,
     reached: u64,
     total: u64,
@@ -73,6 +80,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Invariant => "invariant",
         Kind::Branch => "branch",
         Kind::Handler => "handler",
+        Kind::Upcast => "upcast",
     }
 }
 
@@ -85,6 +93,7 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::Invariant => ("invariants", "never said no"),
         Kind::Branch => ("branches", "never taken"),
         Kind::Handler => ("handlers", "never run"),
+        Kind::Upcast => ("upcasts", "never run"),
     }
 }
 
@@ -99,15 +108,18 @@ pub fn coverage(coverage: &Coverage, results: &[ScenarioResult], min: Option<u64
     match out.format {
         Format::Table => for_people(coverage, out),
         Format::Json | Format::Ndjson => out.line(&whole(coverage, results, min)?),
-        Format::Csv => {
-            let mut listing = Listing::new(COLUMNS, out);
-            let _ = coverage.missing().try_for_each(|target| listing.push(target));
-            listing.finish()
-        }
+        Format::Csv => list(coverage, out),
     }
 }
 
-fn for_people(coverage: &Coverage, out: &mut Output) -> io::Result<()> {
+/// What was not reached, a line each.
+pub(super) fn list(coverage: &Coverage, out: &mut Output) -> io::Result<()> {
+    let mut listing = Listing::new(COLUMNS, out);
+    let _ = coverage.missing().try_for_each(|target| listing.push(target));
+    listing.finish()
+}
+
+pub(super) fn for_people(coverage: &Coverage, out: &mut Output) -> io::Result<()> {
     let counts = Kind::ALL.map(|kind| (kind, coverage.count(Some(kind))));
     for (kind, (reached, all)) in counts.into_iter().filter(|(_, (_, all))| *all > 0) {
         let (heading, never) = words(kind);
@@ -126,10 +138,8 @@ fn for_people(coverage: &Coverage, out: &mut Output) -> io::Result<()> {
 }
 
 fn whole(coverage: &Coverage, results: &[ScenarioResult], min: Option<u64>) -> io::Result<String> {
-    let raw = |json: String| RawValue::from_string(json).map_err(io::Error::from);
     let number = |outcome: &str| results.iter().filter(|result| report::word(&result.outcome) == outcome).count();
     let failures = results.iter().filter(|result| result.outcome != ScenarioOutcome::Passed);
-    let (reached, total) = coverage.count(None);
     wire::line(&Whole {
         scenarios: Scenarios {
             total: results.len(),
@@ -138,6 +148,14 @@ fn whole(coverage: &Coverage, results: &[ScenarioResult], min: Option<u64>) -> i
             error: number("error"),
         },
         failures: failures.map(|result| result.json().and_then(raw)).collect::<io::Result<_>>()?,
+        reached: reached(coverage, min)?,
+    })
+}
+
+/// The same without the scenarios.
+pub(super) fn reached(coverage: &Coverage, min: Option<u64>) -> io::Result<Share<'_>> {
+    let (reached, total) = coverage.count(None);
+    Ok(Share {
         percent: raw(percent(coverage))?,
         reached,
         total,
@@ -151,4 +169,8 @@ fn whole(coverage: &Coverage, results: &[ScenarioResult], min: Option<u64>) -> i
             .into(),
         missing: coverage.missing().map(missing).collect(),
     })
+}
+
+fn raw(json: String) -> io::Result<Box<RawValue>> {
+    RawValue::from_string(json).map_err(io::Error::from)
 }

@@ -100,6 +100,19 @@ pub fn difference(found: &Difference, out: &mut impl io::Write, wide: Wide) -> i
     side_by_side(("expected", &found.expected), ("actual", &found.actual), wide, out)
 }
 
+/// What was not as a scenario says, for people: nothing where everything was.
+pub fn shortcomings(outcome: &ScenarioOutcome, color: bool, out: &mut impl io::Write) -> io::Result<()> {
+    match outcome {
+        ScenarioOutcome::Passed => Ok(()),
+        ScenarioOutcome::Failed(differences) => {
+            differences.iter().try_for_each(|found| difference(found, out, Wide::Terminal))
+        }
+        ScenarioOutcome::Broken(problem) => {
+            out.write_all(diagnostic::render(std::slice::from_ref(problem), color).as_bytes())
+        }
+    }
+}
+
 /// `domains/bank.yaml:12:9`
 pub fn place(place: &diagnostic::Place) -> String {
     format!("{}:{}:{}", text::harmless(&place.source.name), place.line(), place.column())

@@ -3,7 +3,7 @@
 use super::inline::Inline;
 use crate::event::{StreamName, Version};
 use crate::script::State;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The most streams whose states are kept in memory from one command of a batch to the next.
 const MAX_KEPT: usize = 10_000;
@@ -16,6 +16,8 @@ pub(super) struct Kept {
     streams: HashMap<StreamName, (State, Version)>,
     /// Read models that go with the events, as they are in the turn.
     pub(super) inline: Vec<Inline>,
+    /// Streams beside their own that decisions looked at, where somebody wants to know.
+    pub(super) looked: Option<BTreeSet<StreamName>>,
 }
 
 impl Kept {

@@ -435,6 +435,9 @@ impl Workbench {
                     }
                     state = untouched;
                     let version = self.store.version(&stream)?;
+                    if let Some(looked) = &mut kept.looked {
+                        looked.insert(stream.clone());
+                    }
                     asked.push((stream, version));
                 }
             }

@@ -6,11 +6,11 @@ use super::{Error, Workbench, aggregate_of};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::domain::scenario::{Expectation, ExpectedEvent, ExpectedRow, Outcome, ScenarioDefinition, Step};
 use crate::domain::{Domains, Scenario};
-use crate::event::{Command, NewEvent, Recorded, StreamName, Time};
+use crate::event::{Command, NewEvent, Recorded, StreamName, Time, Version};
 use crate::json::{Object, Value};
 use crate::script::fold::Known;
-use crate::store::Decision;
 use crate::store::memory::MemoryStore;
+use crate::store::{Decision, Store, StoreError};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -157,23 +157,8 @@ impl Stage {
             },
             data: Value::Object(step.data.clone()).to_string().into(),
         };
-        let command = Command {
-            id: format!("given-{}", self.commands).into(),
-            stream: step.stream.clone(),
-            name: "given".into(),
-            data: "{}".into(),
-            actor: None,
-            correlation: None,
-            causation: None,
-            meta: None,
-            time: self.time,
-            domain: domains.files()[aggregate.file].digest.clone(),
-        };
-        let store = &mut self.workbench.store;
-        let stored = store
-            .begin()
-            .and_then(|()| store.append(&Decision { command: &command, domain_text: "", events: &[event] }))
-            .and_then(|_| store.commit());
+        let id = format!("given-{}", self.commands);
+        let stored = put(self.workbench.store.as_mut(), &id, event, self.time);
         stored.map_err(|error| broken(error.into(), step))
     }
 
@@ -248,10 +233,12 @@ impl Stage {
             let actual = match self.workbench.replay(stream, None) {
                 Ok(replayed) => replayed.state,
                 // A stream without events has its initial state.
-                Err(Error::Misfit(_)) => match domains.aggregate(stream.aggregate()) {
-                    Some(aggregate) => aggregate.rules.state_value(&aggregate.rules.initial).unwrap_or_default(),
-                    None => Value::Null,
-                },
+                Err(Error::Misfit(_)) if matches!(self.workbench.store.version(stream), Ok(Version(0))) => {
+                    match domains.aggregate(stream.aggregate()) {
+                        Some(aggregate) => aggregate.rules.state_value(&aggregate.rules.initial).unwrap_or_default(),
+                        None => Value::Null,
+                    }
+                }
                 Err(error) => return Err(Box::new(error.into_diagnostic("scenario").at(place.clone()))),
             };
             let subset: Object =
@@ -267,6 +254,25 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// Stores an event as it is, as if a command of this id had given it.
+pub(super) fn put(store: &mut dyn Store, id: &str, event: NewEvent, time: Time) -> Result<(), StoreError> {
+    let command = Command {
+        id: id.into(),
+        stream: event.stream.clone(),
+        name: "given".into(),
+        data: "{}".into(),
+        actor: None,
+        correlation: None,
+        causation: None,
+        meta: None,
+        time,
+        domain: "given".into(),
+    };
+    store.begin()?;
+    store.append(&Decision { command: &command, domain_text: "", events: &[event] })?;
+    store.commit()
 }
 
 /// A row as a scenario says it: some of its columns, or that there is none.

@@ -68,21 +68,14 @@ impl Checker<'_> {
     fn ladder(&mut self, event: &Named, history: History) -> Vec<Option<ScriptText>> {
         let version = history.version;
         let mut steps: BTreeMap<u32, Option<ScriptText>> = BTreeMap::new();
-        for (key, text) in history.upcast {
-            match key.text.parse::<u32>() {
-                Ok(from) if from > 0 && from < version => drop(steps.insert(from, text)),
-                Ok(from) if from > 0 => {
-                    let message =
-                        format!("there is no step from version {from}: `{}` has version {version}", event.text);
-                    let hint = format!("the event then has `version: {}`", u64::from(from) + 1);
-                    self.problem("upcast", message, &key.place).hints.push(hint);
-                }
-                _ => {
-                    let message = format!("`{}` is no version of `{}`", key.text, event.text);
-                    let hint = "a step is named by the version that it begins with: `1: event.currency = \"EUR\"`";
-                    self.problem("upcast", message, &key.place).hints.push(hint.to_owned());
-                }
+        for (from, key, text) in history.upcast {
+            if from < version {
+                steps.insert(from, text);
+                continue;
             }
+            let message = format!("there is no step from version {from}: `{}` has version {version}", event.text);
+            let hint = format!("the event then has `version: {}`", u64::from(from) + 1);
+            self.problem("upcast", message, &key.place).hints.push(hint);
         }
         let missing: Vec<u32> = (1..version).filter(|from| !steps.contains_key(from)).take(2).collect();
         if let Some(from) = missing.first() {

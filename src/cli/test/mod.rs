@@ -1,4 +1,7 @@
-//! `test`: runs the scenarios.
+//! `test`: runs the scenarios, or random commands.
+
+mod generate;
+mod record;
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
@@ -10,16 +13,25 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "examples:\n  esctl test\n  esctl test withdrawal -o json\n  esctl test --coverage --min 50\n  \
-                        esctl test --junit results.xml";
+                        esctl test --junit results.xml\n  esctl test --generate 100\n  \
+                        esctl test account --generate 100 --seed 7\n  esctl test --record account/ada > ada.scenarios.yaml";
 
 /// run the scenarios of the domain: given these events, when that command comes, then this follows
 ///
 /// Scenarios stand in the domain files or in `*.scenarios.yaml` beside them. They need no store. Exits 0 if all
 /// pass, 1 if one fails or less is reached than `--min` asks for, 2 if one cannot be run or there is none.
+///
+/// With `--generate` no scenario is run. Random commands, made from the types of their fields, are sent to stores in
+/// memory, and what must hold is looked at: no script fails; invariants, states and read models are what the events
+/// give. What breaks it is made short and printed as a scenario. Exits 0 if all holds, 1 if something breaks.
+///
+/// With `--record` history becomes a scenario, for a `*.scenarios.yaml`: the commands come again, what was there before is
+/// given, and what they gave is expected. Exits 0 if it holds by the rules as they are now, 1 if it does not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TestArgs {
-    /// only scenarios with this text in their name, their file or an aggregate of their commands
+    /// only scenarios with this text in their name, their file or an aggregate of their commands; with `--generate` only
+    /// commands to aggregates with it in their name or their file
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
     /// write the results as JUnit XML for CI systems, whether they pass or not; `-` is stdout, instead of the results
@@ -31,11 +43,32 @@ pub struct TestArgs {
     /// exit 1 if less than this share of it is reached; means `--coverage`
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(..=100))]
     min: Option<u64>,
+    /// send random commands instead, up to 30 in each of N runs, and look whether everything holds that must
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "junit")]
+    generate: Option<u64>,
+    /// the same commands as the last time with this seed; without it one is drawn, and printed
+    #[arg(long, value_name = "SEED", requires = "generate")]
+    seed: Option<u64>,
+    /// print what is stored as a scenario instead: the commands of a stream, or those between two positions
+    #[arg(long, value_name = "STREAM|@FROM..TO", conflicts_with_all = ["filter", "junit", "coverage", "min", "generate"])]
+    record: Option<String>,
+}
+
+impl TestArgs {
+    fn covers(&self) -> bool {
+        self.coverage || self.min.is_some()
+    }
 }
 
 /// Runs the verb.
 pub fn run(args: &TestArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let covers = args.coverage || args.min.is_some();
+    if let Some(what) = &args.record {
+        return record::run(what, context);
+    }
+    if let Some(runs) = args.generate {
+        return generate::run(args, runs, context);
+    }
+    let covers = args.covers();
     let alone = args.junit.as_deref() == Some(Path::new("-"));
     if alone && (covers || context.out.format != Format::Table) {
         return Err(Failure::usage("`--junit -` writes XML to stdout, so nothing else can be asked for there")
@@ -60,16 +93,25 @@ pub fn run(args: &TestArgs, context: &mut Context) -> Result<Exit, Failure> {
     }
     let covered = covers.then(|| domains.coverage());
     tell(&results, covered.as_ref(), args.min, &mut context.out).map_err(Failure::output)?;
-    let few = covered.filter(|covered| args.min.is_some_and(|min| !covered.is_at_least(min)));
-    if let (Some(covered), Some(min)) = (&few, args.min)
-        && !context.out.format.is_json()
-    {
-        context.talk.note(&format!("{} % is less than the {min} % that `--min` asks for", coverage::percent(covered)));
-    }
+    let few = few(covered.as_ref(), args.min, context);
     Ok(match verdict(&results) {
-        Exit::Done if few.is_some() => Exit::No,
+        Exit::Done if few => Exit::No,
         exit => exit,
     })
+}
+
+/// Whether less is reached than is asked for, which is said.
+fn few(covered: Option<&Coverage>, min: Option<u64>, context: &Context) -> bool {
+    match (covered, min) {
+        (Some(covered), Some(min)) if !covered.is_at_least(min) => {
+            if !context.out.format.is_json() {
+                let percent = coverage::percent(covered);
+                context.talk.note(&format!("{percent} % is less than the {min} % that `--min` asks for"));
+            }
+            true
+        }
+        _ => false,
+    }
 }
 
 fn nothing_to_run(filter: Option<&str>) -> Failure {
