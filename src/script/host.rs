@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::fault::{self, Fault};
 use super::text::ScriptText;
 use super::watch::{Point, Seen};
-use super::{decide, functions, kinds, memory, operators, weight};
+use super::{desk, functions, kinds, memory, operators, weight};
 use crate::diagnostic::Diagnostic;
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicStringPackage,
@@ -213,7 +213,7 @@ pub struct Note {
 /// The engine with everything that scripts can call. One for each thread.
 pub struct Host {
     pub(super) engine: Engine,
-    pub(super) desk: Rc<decide::Desk>,
+    pub(super) desk: Rc<desk::Desk>,
     pub(super) notes: Rc<RefCell<Vec<Note>>>,
     /// Where the thread stood when the outermost script began.
     floor: Rc<Cell<Option<Floor>>>,
@@ -300,8 +300,8 @@ impl Host {
         operators::register(&mut engine);
         functions::register(&mut engine);
         weight::register(&mut engine, packages);
-        let desk = Rc::new(decide::Desk::default());
-        decide::register(&mut engine, &desk);
+        let desk = Rc::new(desk::Desk::default());
+        desk::register(&mut engine, &desk);
         Self { engine, desk, notes, floor, seen: None }
     }
 

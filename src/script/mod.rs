@@ -6,6 +6,7 @@
 //! [`facts`] says what a script touches and causes, read off its syntax tree, without running it.
 
 pub mod decide;
+mod desk;
 pub mod essence;
 pub mod facts;
 pub mod fault;

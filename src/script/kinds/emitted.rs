@@ -1,7 +1,7 @@
 //! What only a decision calls: `emit`, `reject`, `require`, `load` and the like.
 
 use super::Kind;
-use super::chain::constant;
+use super::forms::constant;
 use super::reader::Reader;
 use super::record::Record;
 use rhai::{Expr, FnCallExpr, Position};

@@ -8,11 +8,12 @@ mod calls;
 mod chain;
 mod emitted;
 mod follow;
+mod forms;
 mod operators;
 mod reader;
 mod record;
 
-pub(in crate::script) use chain::guards;
+pub(in crate::script) use forms::guards;
 pub use reader::{Reader, Surroundings};
 pub use record::{Accepts, Member, Record};
 

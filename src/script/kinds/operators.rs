@@ -47,7 +47,7 @@ impl Reader<'_> {
         if !self.around.folds || !matches!(operator, "/" | "%") {
             return;
         }
-        let Some(("event", name)) = super::chain::field(divisor) else { return };
+        let Some(("event", name)) = super::forms::field(divisor) else { return };
         let Kind::Record(event) = self.variable("event") else { return };
         let Some(accepts) = event.member(name).and_then(|member| member.accepts) else { return };
         if accepts(Value::Integer(0)).is_ok() {
@@ -78,7 +78,7 @@ impl Reader<'_> {
     /// The field of a payload that an expression is, if it may be absent and nobody asks whether it is there.
     pub(super) fn absent(&self, expression: &Expr, kind: &Kind) -> Option<(String, String)> {
         let Kind::Maybe(_) = kind else { return None };
-        let (root, field) = super::chain::field(expression)?;
+        let (root, field) = super::forms::field(expression)?;
         let Kind::Record(record) = self.variable(root) else { return None };
         record.member(field)?;
         (matches!(record.root, "event" | "command") && !self.is_guarded(root, field))
