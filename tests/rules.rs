@@ -546,11 +546,18 @@ fn what_a_function_is_given_is_checked() {
 /// the same fold said nothing any more.
 #[test]
 fn what_fails_puts_nothing_into_the_state() {
-    for change in ["state.n += true;", "state.n += [0];", "for i in 0..2 { state.n -= \"a\"; }"] {
+    for change in [
+        "state.n += true;",
+        "state.n += [0];",
+        "for i in 0..2 { state.n -= \"a\"; }",
+        "state.n = state.n.contains(\"a\");",
+        "let n = state.n.contains(\"a\"); state.n = n;",
+        "let n = 1; n = state.n.contains(\"a\"); state.n = n;",
+    ] {
         let text = domain("{ n: 1, m: 0 }", &format!("{change} state.m = state.n;"), "emit(\"Done\", #{ n: 1 });");
         let (domains, problems) = Domains::load(&[Source::new("test.yaml", text)]);
         let said = diagnostic::render(&problems, false);
-        assert!(domains.is_none() && said.contains("does not work between"), "{change}: {said}");
+        assert!(domains.is_none() && said.contains("does not work "), "{change}: {said}");
     }
 }
 

@@ -79,8 +79,11 @@ impl Reader<'_> {
                     let name = call.name.as_str();
                     self.in_use(&pair.lhs, &call.args, name, *position);
                     self.may_be_called(&path, &base, name, &pair.lhs);
+                    let before = self.complaints;
                     let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
-                    self.change_by_method(&path, &base, name, &given);
+                    if self.complaints == before {
+                        self.change_by_method(&path, &base, name, &given);
+                    }
                     path.root = None;
                     let given: Vec<Kind> = std::iter::once(base).chain(given).collect();
                     self.packaged(name, &given, *position)
@@ -262,6 +265,7 @@ impl Reader<'_> {
     /// `target = value`, `target += value`
     pub(super) fn assign(&mut self, assignment: &OpAssignment, pair: &BinaryExpr) {
         let operator = assignment.get_op_assignment_info().map(|(.., operator)| operator);
+        let before = self.complaints;
         let given = self.expression(&pair.rhs);
         if let Some(name) = root(&pair.lhs) {
             self.make_own(name);
@@ -277,14 +281,11 @@ impl Reader<'_> {
             Some(operator) => {
                 self.may_be_absent(&pair.rhs, &given, operator);
                 self.may_be_zero(&pair.rhs, operator);
-                match self.binary(operator, &old, &given, assignment.position()) {
-                    // What fails puts nothing there. Were it taken for anything, the next reading would be silent.
-                    Kind::Never => old.clone(),
-                    kind => kind,
-                }
+                self.binary(operator, &old, &given, assignment.position())
             }
             None => given.clone(),
         };
+        let new = self.unless_told(before, new);
         self.fits(&path, &new, &pair.rhs, operator.is_none());
         self.put(&path, &new, operator.is_none());
     }
@@ -318,11 +319,16 @@ impl Reader<'_> {
                 let place = self.beginning(value);
                 self.error("kind", format!("{of} is {}, {}", member.kind.name(), misfit.words()), place);
             }
-        } else if let Some(first) = record.first(name)
-            && new.excludes(first)
-        {
+        } else if let Some(first) = record.first(name) {
+            let others = record.sorted(name, new);
+            let message = if new.excludes(first) {
+                format!("{of} begins as {}, and becomes {} here", first.name(), new.name())
+            } else if *first == Kind::Nothing && others {
+                format!("{of} becomes {} here, and something else elsewhere", new.name())
+            } else {
+                return;
+            };
             let place = self.beginning(value);
-            let message = format!("{of} begins as {}, and becomes {} here", first.name(), new.name());
             self.warning("two-kinds", message, place)
                 .hints
                 .push("a field that holds values of two kinds needs care wherever it is read".to_owned());

@@ -213,6 +213,11 @@ impl Kind {
         a.sort() != b.sort()
     }
 
+    /// The sort of what it is, if it is something, where that is known.
+    pub(super) fn known_sort(&self) -> Option<u8> {
+        Some(self.present().sort()).filter(|sort| *sort > Self::Nothing.sort())
+    }
+
     /// What a value is made of, numbers and maps being of one sort each.
     fn sort(&self) -> u8 {
         match self {

@@ -32,11 +32,7 @@ impl Reader<'_> {
                     self.may_be_absent(argument, kind, &operator);
                 }
                 self.may_be_zero(&call.args[1], &operator);
-                match self.binary(&operator, left, right, position) {
-                    // It is told once; what it would have given is not told of as well.
-                    Kind::Never => Kind::Any,
-                    kind => kind,
-                }
+                self.binary(&operator, left, right, position)
             }
             _ => Kind::Any,
         }
@@ -85,7 +81,7 @@ impl Reader<'_> {
             .then(|| (root.to_owned(), field.to_owned()))
     }
 
-    /// What an operator gives; a complaint, and [`Kind::Never`], where it cannot.
+    /// What an operator gives; a complaint where it cannot.
     pub(super) fn binary(&mut self, operator: &str, left: &Kind, right: &Kind, position: Position) -> Kind {
         let (a, b) = (left.present(), right.present());
         match operator {
@@ -137,7 +133,7 @@ impl Reader<'_> {
         // What may be `()` is told elsewhere; what is `()` for certain cannot be computed with.
         let place = self.place(position);
         self.error("kind", format!("`{operator}` does not work between {} and {}", a.name(), b.name()), place);
-        Kind::Never
+        Kind::Any
     }
 
     /// A function of the file may be called with values of many kinds, and compare them on purpose.

@@ -36,6 +36,8 @@ pub struct Reader<'a> {
     pub(super) text: &'a ScriptText,
     pub(super) scope: Vec<(String, Kind)>,
     found: Vec<Diagnostic>,
+    /// How often something was said to fail, the same thing again included.
+    pub(super) complaints: usize,
     pub(super) returns: Vec<Kind>,
     /// How many `try` there are around.
     trying: usize,
@@ -56,6 +58,7 @@ impl<'a> Reader<'a> {
             text: script.text(),
             scope: around.scope.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect(),
             found: Vec::new(),
+            complaints: 0,
             returns: Vec::new(),
             trying: 0,
             within: Vec::new(),
@@ -75,6 +78,7 @@ impl<'a> Reader<'a> {
         if self.trying > 0 && rule != "unknown-field" {
             return self.warning(rule, message, place);
         }
+        self.complaints += 1;
         self.note(Diagnostic::error(rule, message).at(place))
     }
 
@@ -92,6 +96,12 @@ impl<'a> Reader<'a> {
             self.found[at].hints.clear();
         }
         &mut self.found[at]
+    }
+
+    /// What something gives, unless it was said since that it fails: then it gives nothing. Were that taken for anything,
+    /// and put into the state, the next reading of the same script would be silent.
+    pub(super) fn unless_told(&self, before: usize, kind: Kind) -> Kind {
+        if self.complaints > before { Kind::Never } else { kind }
     }
 
     /// There is no such field; what was meant, perhaps.
@@ -204,8 +214,10 @@ impl<'a> Reader<'a> {
             }
             Stmt::Var(declaration, ..) => {
                 let (name, value, _) = &**declaration;
+                let before = self.complaints;
                 let kind = self.expression(value);
                 let ended = kind == Kind::Never;
+                let kind = self.unless_told(before, kind);
                 self.scope.push((name.name.to_string(), kind));
                 if ended { Kind::Never } else { Kind::Nothing }
             }

@@ -40,6 +40,8 @@ pub struct Record {
     members: RefCell<Vec<Member>>,
     /// What the fields hold at first.
     first: Vec<Kind>,
+    /// Of which sorts what scripts put into a field is, a bit each.
+    sorts: RefCell<Vec<u16>>,
     /// Whether something new was learnt of a field.
     learnt: Cell<bool>,
 }
@@ -47,14 +49,24 @@ pub struct Record {
 impl Record {
     /// One with these fields.
     pub fn new(root: &'static str, owner: String, members: Vec<Member>, open: bool) -> Rc<Self> {
-        let first = members.iter().map(|member| member.kind.clone()).collect();
-        Rc::new(Self { root, owner, open, members: RefCell::new(members), first, learnt: Cell::new(false) })
+        let first: Vec<Kind> = members.iter().map(|member| member.kind.clone()).collect();
+        let sorts = RefCell::new(vec![0; first.len()]);
+        Rc::new(Self { root, owner, open, members: RefCell::new(members), first, sorts, learnt: Cell::new(false) })
     }
 
     /// What a field holds before anything is put there.
     pub(super) fn first(&self, name: &str) -> Option<&Kind> {
         let at = self.members.borrow().iter().position(|member| &*member.name == name)?;
         self.first.get(at)
+    }
+
+    /// Takes note of the sort of what is put into a field. Gives whether things of other sorts are.
+    pub(super) fn sorted(&self, name: &str, new: &Kind) -> bool {
+        let place = self.members.borrow().iter().position(|member| &*member.name == name);
+        let (Some(place), Some(sort)) = (place, new.known_sort()) else { return false };
+        let mut sorts = self.sorts.borrow_mut();
+        sorts[place] |= 1 << sort;
+        sorts[place] != 1 << sort
     }
 
     /// One of its fields.
