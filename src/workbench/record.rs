@@ -208,7 +208,8 @@ impl Workbench {
 
 fn within_bounds(steps: usize) -> Result<(), Error> {
     if steps > MAX_STEPS {
-        return Err(Misfit::new(format!("a scenario has at most {MAX_STEPS} events and commands")).into());
+        let misfit = Misfit::new(format!("this is more than the {MAX_STEPS} events and commands of a scenario"));
+        return Err(misfit.hint("`--record @FROM..TO` takes the commands between two positions").into());
     }
     Ok(())
 }
