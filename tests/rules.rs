@@ -580,3 +580,17 @@ fn reading_kinds_comes_to_an_end() {
         assert!(domains.is_some(), "{}", diagnostic::render(&problems, false));
     }
 }
+
+/// Of what may be anything `check` says nothing; who runs it is told in our own words.
+#[test]
+fn a_field_of_what_has_none_is_told() {
+    for (fold, data, told) in [
+        ("state.n = event.n.nope;", "\"a\"", "there is no field `nope` in a value of type string"),
+        ("state.n = event.n.nope;", "1.5", "there is no field `nope` in a value of type decimal"),
+        ("let copy = event.n; copy.nope = 1;", "true", "there is no field `nope` in a value of type boolean"),
+    ] {
+        let mut world = World::new(&domain("{ n: 0 }", fold, "emit(\"Done\", #{ n: command.n });"));
+        let told_now = said(world.send("thing/1", &format!("{{\"n\":{data}}}")));
+        assert!(told_now.starts_with("fault at ") && told_now.ends_with(told), "{fold}: {told_now}");
+    }
+}

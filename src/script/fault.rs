@@ -159,6 +159,13 @@ fn words(script: &Script, text: &ScriptText, error: &EvalAltResult) -> (String, 
         E::ErrorMismatchDataType(expected, actual, _) | E::ErrorMismatchOutputType(expected, actual, _) => {
             (format!("found {}, expected {}", type_name(actual), type_name(expected)), None)
         }
+        // `Unknown property 'nope' - a getter is not registered for type 'string'`
+        E::ErrorDotExpr(what, _) => match what.split('\'').collect::<Vec<_>>()[..] {
+            [_, name, _, kind, ..] => {
+                (format!("there is no field `{name}` in a value of type {}", type_name(kind)), None)
+            }
+            _ => (lower(what), None),
+        },
         E::ErrorArithmetic(what, _) => (lower(what), None),
         E::ErrorAssignmentToConstant(name, _) | E::ErrorNonPureMethodCallOnConstant(name, _) => {
             (format!("`{name}` cannot be changed here"), Some("a decision changes the state by `emit`".to_owned()))
