@@ -19,6 +19,13 @@ pub struct History {
     pub upcast: Vec<(u32, Named, Option<ScriptText>)>,
 }
 
+impl History {
+    /// Whether anything is said of it: another name, or an earlier version.
+    pub(super) fn is_told(&self) -> bool {
+        self.version > 1 || !self.was.is_empty()
+    }
+}
+
 /// Reads what an event's entry says of its past.
 pub(super) fn read(reader: &mut Reader<'_>, section: Section<'_>, event: &Named) -> History {
     let mut history = History { version: 1, place: event.place.clone(), was: Vec::new(), upcast: Vec::new() };

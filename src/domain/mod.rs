@@ -115,15 +115,12 @@ pub struct EventType {
     /// The version of its schema.
     pub version: u32,
     /// The names it had before.
-    pub was: RenamedFrom,
+    pub was: Vec<Box<str>>,
     /// Its payload.
     pub fields: Rc<Fields>,
     /// Where its name stands.
     pub place: Place,
 }
-
-/// Names that an event had before.
-pub type RenamedFrom = Vec<Box<str>>;
 
 /// A read model.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! Bisecting: since when a condition holds on a stream's state.
 
 use super::change::changes;
-use super::replay::{Folding, fold_event, page_size, state_value};
-use super::{Change, Error, PAGE, Workbench, aggregate_of};
+use super::replay::{Folding, fold_each, fold_stream, state_value};
+use super::{Change, Error, Workbench, aggregate_of};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Aggregate, Domains};
 use crate::event::{Recorded, StreamName, Version};
 use crate::json::Value;
 use crate::script::Script;
+use std::ops::ControlFlow;
 
 /// Where a condition became true, or changed last.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,26 +53,17 @@ impl Workbench {
             return Ok(Some(Turn { version: Version(0), holds: true, event: None, changes: Vec::new(), state }));
         }
         let mut found = None;
-        let mut page = Vec::with_capacity(PAGE);
-        'all: while folding.version < until {
-            page.clear();
-            let commands = aggregate.folds_read_commands();
-            self.store.read_stream(stream, folding.version, page_size(folding.version, until), commands, &mut page)?;
-            if page.is_empty() {
-                break;
+        let (rules, commands) = ((&*domains, aggregate), aggregate.folds_read_commands());
+        fold_each(rules, self.store.as_mut(), stream, &mut folding, until, commands, |folding, event| {
+            let holds = holds(&domains, condition, folding, stream)?;
+            if holds == held {
+                return Ok(ControlFlow::Continue(()));
             }
-            for event in &page {
-                fold_event(&domains, aggregate, &mut folding, event)?;
-                let holds = holds(&domains, condition, &mut folding, stream)?;
-                if holds != held {
-                    held = holds;
-                    found = Some((event.version, holds));
-                    if holds && wanted == Wanted::First {
-                        break 'all;
-                    }
-                }
-            }
-        }
+            held = holds;
+            found = Some((event.version, holds));
+            let done = holds && wanted == Wanted::First;
+            Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
         let found = found.filter(|(_, holds)| *holds || wanted == Wanted::Last);
         found.map(|(version, holds)| self.turn(&domains, aggregate, stream, version, holds)).transpose()
     }
@@ -86,16 +78,16 @@ impl Workbench {
         holds: bool,
     ) -> Result<Turn, Error> {
         let before = Version(version.0 - 1);
-        let mut folding = super::replay::fold_stream(domains, aggregate, self.store.as_mut(), stream, before)?;
+        let mut folding = fold_stream(domains, aggregate, self.store.as_mut(), stream, before)?;
         let old = state_value(aggregate, stream, &folding)?;
-        let mut page = Vec::new();
-        self.store.read_stream(stream, before, 1, true, &mut page)?;
-        let event = page.pop();
-        if let Some(event) = &event {
-            fold_event(domains, aggregate, &mut folding, event)?;
-        }
+        let mut found = None;
+        let rules = (domains, aggregate);
+        fold_each(rules, self.store.as_mut(), stream, &mut folding, version, true, |_, event| {
+            found = Some(event);
+            Ok(ControlFlow::Continue(()))
+        })?;
         let state = state_value(aggregate, stream, &folding)?;
-        Ok(Turn { version, holds, event, changes: changes(&old, &state), state })
+        Ok(Turn { version, holds, event: found, changes: changes(&old, &state), state })
     }
 }
 

@@ -1,13 +1,11 @@
 //! Blaming: which event gave each part of a state the value it has.
 
-use super::change::changes;
-use super::replay::{Folding, fold_event, page_size, state_value};
-use super::{Error, Misfit, PAGE, Workbench, aggregate_of};
+use super::{Error, Misfit, Workbench};
 use crate::diagnostic::meant;
 use crate::event::{Moment, Recorded, StreamName};
 use crate::json::{Value, pointer_push};
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
 
 /// A leaf of a state, with where its value comes from.
@@ -25,32 +23,17 @@ impl Workbench {
     /// The leaves of a stream's state at a moment, in the order of the state, each with the event that changed it last.
     /// `path` picks one of them, or what is within it. An item of a list is known by its place in the list.
     pub fn blame(&mut self, stream: &StreamName, at: Option<Moment>, path: Option<&str>) -> Result<Vec<Blamed>, Error> {
-        let domains = self.domains.clone();
-        let aggregate = aggregate_of(&domains, stream)?;
-        let until = self.version_at(stream, at)?;
-        let mut folding = Folding::new(aggregate);
-        let mut state = state_value(aggregate, stream, &folding)?;
         let mut last: BTreeMap<String, Rc<Recorded>> = BTreeMap::new();
-        let mut page = Vec::with_capacity(PAGE);
-        while folding.version < until {
-            page.clear();
-            self.store.read_stream(stream, folding.version, page_size(folding.version, until), true, &mut page)?;
-            if page.is_empty() {
-                break;
+        let replayed = self.steps(stream, at, &mut |step| {
+            let event = Rc::new(step.event);
+            for change in step.changes {
+                forget_within(&mut last, &change.path);
+                last.insert(change.path, Rc::clone(&event));
             }
-            for event in page.drain(..) {
-                fold_event(&domains, aggregate, &mut folding, &event)?;
-                let after = state_value(aggregate, stream, &folding)?;
-                let event = Rc::new(event);
-                for change in changes(&state, &after) {
-                    forget_within(&mut last, &change.path);
-                    last.insert(change.path, Rc::clone(&event));
-                }
-                state = after;
-            }
-        }
+            ControlFlow::Continue(())
+        })?;
         let mut all = Vec::new();
-        leaves(&mut String::new(), &state, &mut |path, value| {
+        leaves(&mut String::new(), &replayed.state, &mut |path, value| {
             all.push(Blamed { path: path.to_owned(), value: value.clone(), event: origin(&last, path) });
         });
         let Some(path) = path else { return Ok(all) };
@@ -60,7 +43,7 @@ impl Workbench {
         let known: Vec<String> = all.iter().map(|leaf| leaf.path[1..].to_owned()).collect();
         all.retain(|leaf| within(&leaf.path));
         if all.is_empty() {
-            let version = folding.version;
+            let version = replayed.version;
             let misfit = Misfit::new(format!("the state of `{stream}` has no `{path}` at version {version}"));
             let hint = meant(path.trim_start_matches('/'), known.iter().map(String::as_str), "it has");
             return Err(hint.into_iter().fold(misfit, Misfit::hint).into());

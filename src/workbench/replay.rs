@@ -70,28 +70,17 @@ impl Workbench {
         let until = self.version_at(stream, at)?;
         let mut folding = Folding::new(aggregate);
         let mut before = state_value(aggregate, stream, &folding)?;
-        let mut page = Vec::with_capacity(PAGE);
-        while folding.version < until {
-            page.clear();
-            self.store.read_stream(stream, folding.version, page_size(folding.version, until), true, &mut page)?;
-            if page.is_empty() {
-                break;
-            }
-            for event in page.drain(..) {
-                fold_event(&domains, aggregate, &mut folding, &event)?;
-                let after = state_value(aggregate, stream, &folding)?;
-                let step = Step { event, changes: changes(&before, &after) };
-                before = after;
-                if each(step).is_break() {
-                    return replayed(aggregate, stream, &folding);
-                }
-            }
-        }
+        fold_each((&domains, aggregate), self.store.as_mut(), stream, &mut folding, until, true, |folding, event| {
+            let after = state_value(aggregate, stream, folding)?;
+            let step = Step { event, changes: changes(&before, &after) };
+            before = after;
+            Ok(each(step))
+        })?;
         replayed(aggregate, stream, &folding)
     }
 }
 
-/// Folds a stream's events up to a version, a page at a time.
+/// Folds a stream's events up to a version.
 pub(crate) fn fold_stream(
     domains: &Domains,
     aggregate: &Aggregate,
@@ -101,22 +90,49 @@ pub(crate) fn fold_stream(
 ) -> Result<Folding, Error> {
     let mut folding = Folding::new(aggregate);
     let commands = aggregate.folds_read_commands();
-    let mut page = Vec::new();
-    while folding.version < until {
-        page.clear();
-        store.read_stream(stream, folding.version, page_size(folding.version, until), commands, &mut page)?;
-        if page.is_empty() {
-            break;
-        }
-        for event in &page {
-            fold_event(domains, aggregate, &mut folding, event)?;
-        }
-    }
+    let rules = (domains, aggregate);
+    fold_each(rules, store, stream, &mut folding, until, commands, |_, _| Ok(ControlFlow::Continue(())))?;
     Ok(folding)
 }
 
-pub(super) fn page_size(version: Version, until: Version) -> usize {
-    usize::try_from(until.0 - version.0).map_or(PAGE, |left| left.min(PAGE))
+/// Folds the events after what is folded already, up to a version, and shows each of them, with what is folded by then.
+/// `commands`: whether each event is to carry its command.
+pub(crate) fn fold_each(
+    (domains, aggregate): (&Domains, &Aggregate),
+    store: &mut dyn Store,
+    stream: &StreamName,
+    folding: &mut Folding,
+    until: Version,
+    commands: bool,
+    mut each: impl FnMut(&mut Folding, Recorded) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    each_event(store, stream, (folding.version, until), commands, |event| {
+        fold_event(domains, aggregate, folding, &event)?;
+        each(folding, event)
+    })
+}
+
+/// Shows a stream's events after a version, up to another, reading a page of them at a time.
+pub(crate) fn each_event(
+    store: &mut dyn Store,
+    stream: &StreamName,
+    (mut after, until): (Version, Version),
+    commands: bool,
+    mut each: impl FnMut(Recorded) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let mut page: Vec<Recorded> = Vec::new();
+    while after < until {
+        let most = usize::try_from(until.0 - after.0).map_or(PAGE, |left| left.min(PAGE));
+        store.read_stream(stream, after, most, commands, &mut page)?;
+        let Some(last) = page.last() else { break };
+        after = last.version;
+        for event in page.drain(..) {
+            if each(event)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Applies one event.

@@ -1,14 +1,15 @@
 //! What is stored, under the rules as they are now: whether each event is known, becomes what it is now, and folds.
 
-use super::replay::{Folding, cannot, fold_event};
+use super::replay::{Folding, cannot, each_event, fold_event};
 use super::{Error, Misfit, PAGE, Workbench, meta};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Aggregate, Domains, EventError};
-use crate::event::{Position, Recorded, StreamName};
+use crate::event::{Position, Recorded, StreamName, Version};
 use crate::json::{self, Value};
 use crate::script::fold::{EventRules, Known};
 use crate::store::StreamInfo;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// What came of looking at everything that is stored.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -109,35 +110,29 @@ impl Workbench {
     ) -> Result<(), Error> {
         let mut folding = Some(Folding::new(aggregate));
         let commands = aggregate.folds_read_commands();
-        let mut page: Vec<Recorded> = Vec::new();
-        loop {
-            let after = page.last().map(|event| event.version).unwrap_or_default();
-            page.clear();
-            self.store.read_stream(stream, after, PAGE, commands, &mut page)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for event in &page {
-                all.events += 1;
-                let form = form_of(forms, aggregate, event);
-                let outcome = form.read(domains, aggregate, event).and_then(|()| match &mut folding {
-                    Some(folding) => fold_event(domains, aggregate, folding, event),
-                    None => {
-                        all.unfolded += 1;
-                        Ok(())
-                    }
-                });
-                if let Err(error) = outcome {
-                    if matches!(error, Error::Store(_)) {
-                        return Err(error);
-                    }
+        let whole = (Version(0), Version(u64::MAX));
+        each_event(self.store.as_mut(), stream, whole, commands, |event| {
+            all.events += 1;
+            let form = form_of(forms, aggregate, &event);
+            let outcome = form.read(domains, aggregate, &event).and_then(|()| match &mut folding {
+                Some(folding) => fold_event(domains, aggregate, folding, &event),
+                None => {
+                    all.unfolded += 1;
+                    Ok(())
+                }
+            });
+            match outcome {
+                Ok(()) => {}
+                Err(error @ Error::Store(_)) => return Err(error),
+                Err(error) => {
                     // What comes after it in its stream has no state to go on from.
                     folding = None;
                     form.failures += 1;
                     form.failure.get_or_insert_with(|| (event.position, error.into_diagnostic("stored")));
                 }
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 }
 
@@ -179,23 +174,22 @@ impl StoredForm {
             }
             return Ok(());
         }
-        fits(rules, event).map_err(|problem| match problem {
-            Ok(words) => Misfit::new(words)
-                .hint("where the fields of an event change, its `version` does, and an `upcast` says how")
-                .into(),
-            Err(error) => cannot("reading", error, event),
-        })
+        fits(rules, event)
     }
 }
 
-/// Whether a payload of the present version is what the fields say; the words for what is wrong.
-fn fits(rules: &EventRules, event: &Recorded) -> Result<(), Result<String, EventError>> {
-    match json::parse(&event.data) {
-        Ok(Value::Object(data)) => (rules.accept)(data).map(drop).map_err(|problems| {
-            let which = format!("event {} of `{}` (@{})", event.version, event.stream, event.position);
-            Ok(format!("{which} does not fit `{}`: {}", rules.name, problems.join("; ")))
-        }),
-        Ok(other) => Err(Err(EventError::Payload(format!("it is {}", other.kind_name())))),
-        Err(problem) => Err(Err(EventError::Payload(problem.to_string()))),
-    }
+/// Whether a payload of the present version is what the fields say.
+fn fits(rules: &EventRules, event: &Recorded) -> Result<(), Error> {
+    let unreadable = |problem: String| cannot("reading", EventError::Payload(problem), event);
+    let data = match json::parse(&event.data) {
+        Ok(Value::Object(data)) => data,
+        Ok(other) => return Err(unreadable(format!("it is {}", other.kind_name()))),
+        Err(problem) => return Err(unreadable(problem.to_string())),
+    };
+    (rules.accept)(data).map(drop).map_err(|problems| {
+        let which = format!("event {} of `{}` (@{})", event.version, event.stream, event.position);
+        Misfit::new(format!("{which} does not fit `{}`: {}", rules.name, problems.join("; ")))
+            .hint("where the fields of an event change, its `version` does, and an `upcast` says how")
+            .into()
+    })
 }

@@ -2,10 +2,9 @@
 
 use super::kinds::{self, Wants};
 use super::{Checker, Purpose};
+use crate::domain::EventType;
 use crate::domain::definition::{Definition, EventDefinition, Named};
 use crate::domain::fields::Fields;
-use crate::domain::history::History;
-use crate::domain::{EventType, RenamedFrom};
 use crate::script::fold::{EventRules, Former};
 use crate::script::kinds::{Kind, Record};
 use crate::script::{Host, Library, Script, ScriptText, fold};
@@ -47,7 +46,8 @@ impl Checker<'_> {
                     Some(None)
                 }
             };
-            let (version, was) = (history.version, history.was.iter().map(|was| was.text.as_str().into()).collect());
+            let version = history.version;
+            let was = history.was.iter().map(|was| was.text.as_str().into()).collect();
             let upcasts = self.upcasts(around, &name, &fields, history);
             match (fold, upcasts) {
                 (Some(fold), Some(upcasts)) => {
@@ -56,7 +56,6 @@ impl Checker<'_> {
                 }
                 _ => whole = false,
             }
-            let was: RenamedFrom = was;
             events.insert(name.text.into(), EventType { description, version, was, fields, place: name.place });
         }
         whole.then_some((events, all))
@@ -88,11 +87,8 @@ impl Checker<'_> {
         retired: &[Named],
     ) -> HashMap<Box<str>, Former> {
         let mut former: HashMap<Box<str>, Former> = HashMap::new();
-        let renamed = events.iter().flat_map(|event| {
-            event.history.was.iter().map(|was| (was, Former::Renamed(event.name.text.as_str().into())))
-        });
-        let all: Vec<_> = renamed.chain(retired.iter().map(|name| (name, Former::Retired))).collect();
-        for (named, what) in all {
+        for (named, now) in past(events, retired) {
+            let what = now.map_or(Former::Retired, |now| Former::Renamed(now.into()));
             let name = named.text.as_str();
             let taken = match former.get(name) {
                 _ if events.iter().any(|event| event.name.text == name) => Some(format!("an event of `{aggregate}`")),
@@ -113,20 +109,22 @@ impl Checker<'_> {
     }
 }
 
-/// Names that events had before, by aggregate, with what they are called now; `None`: they are retired.
+/// Names that the events of an aggregate had before, with what each is called now; `None`: it is retired.
+fn past<'d>(events: &'d [EventDefinition], retired: &'d [Named]) -> impl Iterator<Item = (&'d Named, Option<&'d str>)> {
+    let renamed = events.iter().flat_map(|event| {
+        let now = event.name.text.as_str();
+        event.history.was.iter().map(move |was| (was, Some(now)))
+    });
+    renamed.chain(retired.iter().map(|name| (name, None)))
+}
+
+/// The same of all aggregates, by aggregate and name.
 pub(super) fn former(definitions: &[Definition]) -> BTreeMap<(String, String), Option<String>> {
     let mut former = BTreeMap::new();
     for aggregate in definitions.iter().flat_map(|definition| &definition.aggregates) {
         let of = |name: &Named| (aggregate.name.text.clone(), name.text.clone());
-        for event in &aggregate.events {
-            former.extend(event.history.was.iter().map(|was| (of(was), Some(event.name.text.clone()))));
-        }
-        former.extend(aggregate.retired.iter().map(|name| (of(name), None)));
+        let past = past(&aggregate.events, &aggregate.retired);
+        former.extend(past.map(|(name, now)| (of(name), now.map(str::to_owned))));
     }
     former
-}
-
-/// Whether anything is to be said of an event's past.
-pub(super) fn has_a_past(history: &History) -> bool {
-    history.version > 1 || !history.was.is_empty()
 }

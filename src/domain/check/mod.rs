@@ -136,7 +136,7 @@ impl<'p> Checker<'p> {
         let mut pasts = BTreeMap::new();
         for definition in definitions {
             for aggregate in &definition.aggregates {
-                for event in aggregate.events.iter().filter(|event| events::has_a_past(&event.history)) {
+                for event in aggregate.events.iter().filter(|event| event.history.is_told()) {
                     let past = digest::of_history(&event.history, definition.functions.as_ref());
                     pasts.insert((aggregate.name.text.clone(), event.name.text.clone()), past);
                 }

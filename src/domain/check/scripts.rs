@@ -32,8 +32,26 @@ impl Checker<'_> {
         }
     }
 
-    /// Compiles a script and checks what it names; `None` where it does not compile.
+    /// Compiles a script, checks what it names, and sees to it that it is read; `None` where it does not compile.
     pub(super) fn script(
+        &mut self,
+        host: &Host,
+        library: &Rc<Library>,
+        text: ScriptText,
+        purpose: &Purpose<'_>,
+    ) -> Option<Script> {
+        let script = self.compiled(host, library, text, purpose)?;
+        self.read(&script, purpose);
+        Some(script)
+    }
+
+    /// What a script computes with is checked when all are there.
+    pub(super) fn read(&mut self, script: &Script, purpose: &Purpose<'_>) {
+        self.readings.push(Reading::new(script, purpose));
+    }
+
+    /// Compiles a script and checks what it names; `None` where it does not compile.
+    pub(super) fn compiled(
         &mut self,
         host: &Host,
         library: &Rc<Library>,
@@ -74,7 +92,6 @@ impl Checker<'_> {
             self.call_exists(call, &known, purpose.what);
         }
         self.positions(script.facts(), purpose);
-        self.readings.push(Reading::new(&script, purpose));
         Some(script)
     }
 

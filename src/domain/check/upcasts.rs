@@ -7,8 +7,9 @@ use crate::diagnostic::{Place, meant};
 use crate::domain::definition::Named;
 use crate::domain::fields::Fields;
 use crate::domain::history::History;
-use crate::script::facts::{ArgumentKind, Facts};
-use crate::script::{Host, Script, ScriptText, upcast};
+use crate::script::facts::ArgumentKind;
+use crate::script::kinds::Kind;
+use crate::script::{Script, ScriptText, upcast};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Functions that name a field of the event by a text.
@@ -41,27 +42,19 @@ impl Checker<'_> {
         history: History,
     ) -> Option<Vec<Script>> {
         let steps = self.ladder(event, history);
-        let written = steps.iter().all(Option::is_some);
-        let texts: Vec<ScriptText> = steps.into_iter().flatten().collect();
-        // Read on their own first: what a step may leave behind depends on the steps after it.
-        let facts: Vec<Facts> = texts.iter().map_while(|text| facts_of(around.host, around, text)).collect();
-        let mentions = if facts.len() == texts.len() && written { mentions(&facts) } else { None };
-        self.leads_to(event, fields, mentions.as_deref().unwrap_or_default());
-        let mut scripts = Vec::with_capacity(texts.len());
-        for (step, text) in texts.into_iter().enumerate() {
-            let last = last_words(step, mentions.as_deref().unwrap_or_default());
-            let purpose = Purpose {
-                scope: upcast::SCOPE,
-                kinds: vec![("event", kinds::earlier(&event.text, fields, &last)), ("meta", kinds::meta())],
-                aggregate: "",
-                wants: Wants::Anything,
-                changes: "event",
-                calls: &[],
-                what: "an `upcast`",
-            };
-            scripts.push(self.script(around.host, around.library, text, &purpose)?);
+        // All are compiled before any is read: what a step may leave behind depends on the steps after it.
+        let scripts: Vec<Option<Script>> = steps
+            .into_iter()
+            .map(|text| self.compiled(around.host, around.library, text?, &purpose(Vec::new())))
+            .collect();
+        let scripts: Option<Vec<Script>> = scripts.into_iter().collect();
+        let mentions = scripts.as_deref().and_then(mentions).unwrap_or_default();
+        self.leads_to(event, fields, &mentions);
+        for (step, script) in scripts.iter().flatten().enumerate() {
+            let payload = kinds::earlier(&event.text, fields, &last_words(step, &mentions));
+            self.read(script, &purpose(vec![("event", payload), ("meta", kinds::meta())]));
         }
-        written.then_some(scripts)
+        scripts
     }
 
     /// The steps in the order of their versions, all of them: from 1 to 2, from 2 to 3, up to the version of the event.
@@ -126,16 +119,25 @@ fn last_words(step: usize, mentions: &[Mention]) -> BTreeSet<&str> {
         .collect()
 }
 
-/// What a step does, where it compiles.
-fn facts_of(host: &Host, around: &Around<'_>, text: &ScriptText) -> Option<Facts> {
-    host.compile(text.clone(), upcast::SCOPE, around.library).ok().map(|script| script.facts().clone())
+/// What a step is for.
+fn purpose(kinds: Vec<(&'static str, Kind)>) -> Purpose<'static> {
+    Purpose {
+        scope: upcast::SCOPE,
+        kinds,
+        aggregate: "",
+        wants: Wants::Anything,
+        changes: "event",
+        calls: &[],
+        what: "an `upcast`",
+    }
 }
 
 /// Every field that is named, in the order of the steps and of their texts; `None` where the event is used as a whole, so
 /// that it cannot be told which fields it has.
-fn mentions(steps: &[Facts]) -> Option<Vec<Mention>> {
+fn mentions(steps: &[Script]) -> Option<Vec<Mention>> {
     let mut all = Vec::new();
-    for (step, facts) in steps.iter().enumerate() {
+    for (step, script) in steps.iter().enumerate() {
+        let facts = script.facts();
         let mut here: Vec<Mention> = Vec::new();
         for access in facts.accesses.iter().filter(|access| access.root == "event") {
             let what = if access.written { Use::Writes } else { Use::Reads };

@@ -10,9 +10,9 @@ use crate::store::memory::MemoryStore;
 use crate::workbench::kept::Kept;
 use crate::workbench::project::proof::{self, Difference, DifferenceKind};
 use crate::workbench::project::{Manner, Wanted};
-use crate::workbench::replay::{Folding, fold_event, state_value};
+use crate::workbench::replay::{Folding, each_event, fold_event, state_value};
 use crate::workbench::send::{Now, Receipt, Request, Sent};
-use crate::workbench::{Error, PAGE, Workbench, aggregate_of};
+use crate::workbench::{Error, Workbench, aggregate_of};
 use sha2::{Digest as _, Sha256};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -249,14 +249,12 @@ impl Stage {
 
     fn events(&mut self, stream: &StreamName, commands: bool) -> Result<Vec<Recorded>, Error> {
         let mut events: Vec<Recorded> = Vec::new();
-        loop {
-            let after = events.last().map_or(Version(0), |event| event.version);
-            let before = events.len();
-            self.workbench.store.read_stream(stream, after, PAGE, commands, &mut events)?;
-            if events.len() < before + PAGE {
-                return Ok(events);
-            }
-        }
+        let whole = (Version(0), Version(u64::MAX));
+        each_event(self.workbench.store.as_mut(), stream, whole, commands, |event| {
+            events.push(event);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(events)
     }
 
     /// Brings read models up to date: those that follow these events, or all of them.
@@ -345,10 +343,7 @@ fn words(name: &str, difference: &Difference) -> String {
 /// A script that failed, or ran past its limits. What is no fault of the rules is an error still.
 fn script(error: Error, subject: Subject) -> Result<Breach, Error> {
     let problem = match error {
-        Error::Script(fault) => *fault.0,
-        Error::Misfit(misfit) => {
-            misfit.hints.into_iter().fold(Diagnostic::error("scripts", misfit.message), Diagnostic::hint)
-        }
+        Error::Script(_) | Error::Misfit(_) => error.into_diagnostic("scripts"),
         other => return Err(other),
     };
     let mark = match &problem.place {
