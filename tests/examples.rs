@@ -102,7 +102,7 @@ fn whoever_expects_a_new_cart_is_told_that_it_is_there_before_any_rule_is_asked(
     exit: 3
     stderr:
     note: the domain has changed: nothing in this store was decided by these rules yet
-    {"error":{"kind":"conflict","message":"`cart/1` is at version 1, expected no stream","hints":["see what happened with `esctl replay cart/1 --steps`, then expect version 1"],"exit":3}}
+    {"error":{"kind":"conflict","message":"`cart/1` is at version 1, expected no stream","expected":"none","actual":1,"hints":["see what happened with `esctl replay cart/1 --steps`, then expect version 1"],"exit":3}}
     "#);
     assert_snapshot!(folder.esctl(add), @r#"
     exit: 0

@@ -137,7 +137,8 @@ pub fn answer(line: u64, sent: &Sent) -> Result<String, Failure> {
 pub fn no_answer(line: u64, failure: &Failure) -> Result<String, Failure> {
     let (message, details) = failure.wire();
     let exit = failure.exit() as u8;
-    let error = wire::LineError { line, outcome: "error", exit, message: &message, details: wire::details(details) };
+    let (details, conflict) = (wire::details(details), failure.conflict());
+    let error = wire::LineError { line, outcome: "error", exit, message: &message, details, conflict };
     wire::line(&error).map_err(Failure::output)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::render::{Listing, Talk, wire};
 use esctl::diagnostic::{self, Diagnostic};
+use esctl::event::{Expect, Version};
 use esctl::store::StoreError;
 use esctl::workbench::error::{Error, Misfit};
 use std::ffi::OsString;
@@ -126,6 +127,22 @@ impl fmt::Display for Unfit {
 
 impl std::error::Error for Unfit {}
 
+/// A stream that is not as it was expected to be.
+#[derive(Debug)]
+struct Conflicting {
+    message: String,
+    expected: Expect,
+    actual: Version,
+}
+
+impl fmt::Display for Conflicting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Conflicting {}
+
 impl Failure {
     /// A failure in these words.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
@@ -186,6 +203,12 @@ impl Failure {
         }
     }
 
+    /// What was expected of a stream and what it is, where that is what failed.
+    pub fn conflict(&self) -> Option<wire::Conflict> {
+        let found = self.cause.downcast_ref::<Conflicting>()?;
+        Some(wire::Conflict { expected: found.expected.into(), actual: found.actual.0 })
+    }
+
     /// Says it on stderr.
     pub fn report(&self, talk: Talk) -> Exit {
         self.report_within(None, talk)
@@ -232,6 +255,7 @@ impl Failure {
             error.message = message.into();
             error.details = wire::details(details);
         }
+        error.conflict = self.conflict();
         if let Ok(line) = wire::line(&wire::Failed { error }) {
             talk.line(&line);
         }
@@ -286,10 +310,11 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Misfit(misfit) => misfit.into(),
-            Error::Conflict { ref stream, actual, .. } => {
+            Error::Conflict { ref stream, expected, actual } => {
                 let hint =
                     format!("see what happened with `esctl replay {stream} --steps`, then expect version {actual}");
-                Self::new(Kind::Conflict, &error).hint(hint)
+                let cause = Conflicting { message: error.to_string(), expected, actual };
+                Self { kind: Kind::Conflict, cause: cause.into(), hints: vec![hint] }
             }
             Error::IdReused { ref difference, .. } => {
                 Self::new(Kind::Conflict, format!("{error}: {difference}")).hint("another command needs another id")

@@ -4,7 +4,7 @@
 
 use super::text::harmless;
 use esctl::diagnostic::{self, Severity};
-use esctl::event::{Command, Recorded, Time};
+use esctl::event::{Command, Expect, Recorded, Time};
 use esctl::json::{self, Object, Value};
 use esctl::workbench::Change;
 use esctl::workbench::send::{Receipt, Refusal, Sent};
@@ -231,6 +231,38 @@ pub struct LineError<'a> {
     /// What is wrong with each field of a payload.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail<'a>>,
+    /// What was expected of the stream, and what it is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Conflict>,
+}
+
+/// A stream that is not as expected.
+#[derive(Debug, Serialize)]
+pub struct Conflict {
+    /// A version, `none` or `exists`, as `--expect` takes it.
+    pub expected: Expected,
+    /// The version of the stream; 0 where there is none.
+    pub actual: u64,
+}
+
+/// What was expected of a stream.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Expected {
+    /// A version.
+    Version(u64),
+    /// In a word.
+    Word(&'static str),
+}
+
+impl From<Expect> for Expected {
+    fn from(expect: Expect) -> Self {
+        match expect {
+            Expect::Version(version) => Self::Version(version.0),
+            Expect::None => Self::Word("none"),
+            Expect::Exists => Self::Word("exists"),
+        }
+    }
 }
 
 /// What is wrong with a field of a payload.
@@ -443,6 +475,9 @@ pub struct Failing<'a> {
     /// What is wrong with each field of a payload.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail<'a>>,
+    /// What was expected of the stream, and what it is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Conflict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<Place<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -460,6 +495,7 @@ impl<'a> Failing<'a> {
             kind,
             message: found.message.as_str().into(),
             details: Vec::new(),
+            conflict: None,
             place: found.place.as_ref().map(Place::from),
             excerpt: found.place.as_ref().map(excerpt),
             situation: found.situation.as_deref(),

@@ -68,7 +68,7 @@ fn an_error_undoes_all_of_it() {
     assert_snapshot!(atomic(stale), @r#"
     exit: 3
     stdout:
-    {"line":4,"outcome":"error","exit":3,"message":"`account/ada` is at version 5, expected version 4"}
+    {"line":4,"outcome":"error","exit":3,"message":"`account/ada` is at version 5, expected version 4","expected":4,"actual":5}
     stderr:
     error: `account/ada` is at version 5, expected version 4
      = in line 4 of the batch
