@@ -133,12 +133,7 @@ impl Context {
 
     /// The domains, if they are sound.
     pub fn domains(&self) -> Result<Domains, Failure> {
-        let (domains, mut problems) = sources::read(&self.globals.domain)?.load();
-        problems.retain(esctl::diagnostic::Diagnostic::is_error);
-        match domains {
-            Some(domains) if problems.is_empty() => Ok(domains),
-            _ => Err(Failure::domain(problems)),
-        }
+        sources::read(&self.globals.domain)?.sound().map_err(Failure::domain)
     }
 
     /// The domains over the store.
@@ -192,6 +187,12 @@ impl Context {
     /// A store in a file, for those who look at the file as such.
     pub fn file_to_read(&self, path: &Path) -> Result<SqliteStore, Failure> {
         Ok(self.say_notices(SqliteStore::open(path, self.options(Access::Read))?))
+    }
+
+    /// Opens the same store again, to read, for a thread of its own. What there is to say of it was said.
+    pub fn opener(&self) -> impl Fn() -> Result<Box<dyn Store>, StoreError> + Sync + use<> {
+        let (path, options) = (self.globals.store.clone(), self.options(Access::Read));
+        move || Ok(Box::new(SqliteStore::open(&path, options.clone())?))
     }
 
     /// Ids for commands that name none.

@@ -18,8 +18,10 @@ mod init;
 mod lines;
 mod newfile;
 mod payload;
+mod plan;
 mod project;
 mod replay;
+mod rules;
 mod schema;
 mod send;
 mod sources;
@@ -63,9 +65,9 @@ environment:
 const GROUPS: &[(&str, &[&str])] = &[
     ("domain", &["init", "check", "test", "describe", "schema"]),
     ("streams", &["send", "replay", "events", "streams"]),
-    ("history", &["diff", "blame", "bisect", "trace"]),
+    ("history", &["diff", "blame", "bisect", "trace", "plan"]),
     ("read models", &["project", "sql"]),
-    ("store", &["verify", "backup", "export", "import"]),
+    ("store", &["rules", "verify", "backup", "export", "import"]),
 ];
 
 /// The template of a verb's help: no capitals, the usage after the sentence.
@@ -103,8 +105,10 @@ enum Verb {
     Blame(blame::BlameArgs),
     Bisect(bisect::BisectArgs),
     Trace(trace::TraceArgs),
+    Plan(plan::PlanArgs),
     Project(project::ProjectArgs),
     Sql(sql::SqlArgs),
+    Rules(rules::RulesArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Backup(backup::BackupArgs),
@@ -141,8 +145,10 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Blame(args) => blame::run(&args, context),
         Verb::Bisect(args) => bisect::run(&args, context),
         Verb::Trace(args) => trace::run(&args, context),
+        Verb::Plan(args) => plan::run(&args, context),
         Verb::Project(args) => project::run(args, context),
         Verb::Sql(args) => sql::run(&args, context),
+        Verb::Rules(args) => rules::run(&args, context),
         Verb::Export(args) => export::run(&args, context),
         Verb::Import(args) => import::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),

@@ -2,10 +2,13 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
+use super::{rules, sources};
 use crate::render::{Format, Listing, records, state, wire};
 use esctl::event::{Moment, MomentError, StreamName};
 use esctl::workbench::Workbench;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 const EXAMPLES: &str = "examples:\n  esctl replay account/ada\n  esctl replay account/ada --at 1 --steps";
 
@@ -22,6 +25,12 @@ pub struct ReplayArgs {
     /// the state as it was then
     #[arg(long, value_name = "MOMENT")]
     at: Option<String>,
+    /// under the rules of this domain file or folder, instead of those of `--domain`
+    #[arg(long, value_name = "PATH", conflicts_with = "rules")]
+    scripts: Option<PathBuf>,
+    /// under rules that decided something here, by their digest; `esctl rules` lists them
+    #[arg(long, value_name = "DIGEST", value_parser = rules::digits)]
+    rules: Option<String>,
     /// every event, with what it changed in the state
     #[arg(long)]
     steps: bool,
@@ -34,7 +43,7 @@ pub fn run(args: &ReplayArgs, context: &mut Context) -> Result<Exit, Failure> {
     if context.out.format == Format::Csv && !args.steps {
         return Err(Failure::usage("a state has no rows: use `-o json`, or `--steps` for a row for each change"));
     }
-    let mut workbench = context.workbench(Purpose::Look)?;
+    let mut workbench = workbench(args, context)?;
     let done = if args.steps {
         steps(&stream, at, &mut workbench, context)
     } else {
@@ -42,6 +51,22 @@ pub fn run(args: &ReplayArgs, context: &mut Context) -> Result<Exit, Failure> {
     };
     context.say_notes(&workbench.domains);
     done.map(|()| Exit::Done)
+}
+
+/// The store with the rules that are asked for.
+fn workbench(args: &ReplayArgs, context: &Context) -> Result<Workbench, Failure> {
+    match (&args.scripts, &args.rules) {
+        (Some(path), _) => {
+            let domains = sources::read(std::slice::from_ref(path))?.sound().map_err(Failure::domain)?;
+            Ok(Workbench::new(Rc::new(domains), context.store(Purpose::Look)?))
+        }
+        (None, Some(digest)) => {
+            let mut store = context.store(Purpose::Look)?;
+            let domains = rules::under(digest, store.as_mut(), context)?;
+            Ok(Workbench::new(Rc::new(domains), store))
+        }
+        (None, None) => context.workbench(Purpose::Look),
+    }
 }
 
 /// A moment as it is written for `--at`.

@@ -2,8 +2,9 @@
 
 use super::failure::Failure;
 use esctl::diagnostic::{self, Diagnostic, Place, Source};
-use esctl::domain::Domains;
 use esctl::domain::check::second_opinions;
+use esctl::domain::{Domains, digest};
+use esctl::workbench::rules::domain_name;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Domain files as they were read, with what is wrong with those that could not be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sources {
     texts: Vec<Arc<Source>>,
     problems: Vec<Diagnostic>,
@@ -48,6 +49,40 @@ impl Sources {
         };
         let all: BTreeSet<String> = names(self, before).into_iter().chain(names(before, self)).collect();
         all.into_iter().collect()
+    }
+
+    /// A text that is no file.
+    pub fn of(text: Arc<Source>) -> Self {
+        Self { texts: vec![text], problems: Vec::new() }
+    }
+
+    /// These and others.
+    pub fn and(mut self, others: Self) -> Self {
+        self.texts.extend(others.texts);
+        self.problems.extend(others.problems);
+        self
+    }
+
+    /// With others in place of those of the same domains. What is of no domain here is added.
+    pub fn with(mut self, others: Self) -> Self {
+        let replaced: BTreeSet<String> = others.texts.iter().filter_map(domain_name).collect();
+        self.texts.retain(|text| domain_name(text).is_none_or(|name| !replaced.contains(&name)));
+        self.and(others)
+    }
+
+    /// The digests of the texts.
+    pub fn digests(&self) -> BTreeSet<Box<str>> {
+        self.texts.iter().map(|text| digest::of_text(&text.text)).collect()
+    }
+
+    /// The domains, or what keeps them from being sound.
+    pub fn sound(self) -> Result<Domains, Vec<Diagnostic>> {
+        let (domains, mut problems) = self.load();
+        problems.retain(Diagnostic::is_error);
+        match domains {
+            Some(domains) if problems.is_empty() => Ok(domains),
+            _ => Err(problems),
+        }
     }
 
     /// Where other YAML readers would take a file for something else.

@@ -1,10 +1,12 @@
 //! Digests of rules: what changes when their meaning does, and only then.
 
+use super::definition::{AggregateDefinition, StateDefinition};
 use super::fields::Fields;
 use super::history::History;
-use crate::json::Value;
+use crate::json::{self, Shape, Value};
 use crate::script::ScriptText;
 use crate::script::essence::{Essence, Functions};
+use crate::script::fold::Pin;
 use sha2::{Digest, Sha256};
 
 /// Changes when the engine or a function of ours changes its meaning: every cached state and read model is then
@@ -29,7 +31,51 @@ pub(super) fn of_history(history: &History, functions: Option<&ScriptText>) -> B
     digest.finish()
 }
 
-/// Gathers what decides a read model's rows.
+/// The digest of everything that decides what the events of an aggregate add up to, in hex: the state they begin with, what
+/// its fields are held to, how each event is read and folded, and what its stored events were called before. `pasts` are the
+/// digests of what is said of the past of its events, by name.
+pub(super) fn of_fold<'p>(
+    aggregate: &AggregateDefinition,
+    pin: impl Fn(&StateDefinition) -> Pin,
+    past: impl Fn(&str) -> Option<&'p str>,
+    functions: Option<&ScriptText>,
+) -> Box<str> {
+    let mut digest = RulesDigest::default();
+    digest.text(&aggregate.name.text);
+    // States and events are found by their names: the order they are declared in means nothing.
+    let mut fields: Vec<_> = aggregate.state.iter().collect();
+    fields.sort_by_key(|field| &field.name.text);
+    for field in fields {
+        // As it is typed: `10` the decimal is divided in another way than `10` the integer.
+        let mut initial = String::new();
+        json::write_typed(&field.initial, &mut initial);
+        digest.text(&field.name.text).text(&initial).text(match pin(field) {
+            Pin::Free => "",
+            Pin::Decimal => "decimal",
+            Pin::Integer => "integer",
+            Pin::Text => "string",
+            Pin::Boolean => "boolean",
+        });
+    }
+    let mut events: Vec<_> = aggregate.events.iter().collect();
+    events.sort_by_key(|event| &event.name.text);
+    for event in events {
+        digest.text("event").text(&event.name.text).shape(&event.fields.shape());
+        digest.scripts(&event.fold, functions);
+        if let Some(past) = past(&event.name.text) {
+            // What a step leaves behind is typed.
+            digest.text(past).fields(&event.fields);
+        }
+    }
+    let mut retired: Vec<_> = aggregate.retired.iter().map(|name| &name.text).collect();
+    retired.sort();
+    for name in retired {
+        digest.text("retired").text(name);
+    }
+    digest.finish()
+}
+
+/// Gathers what decides a read model's rows, or a state.
 pub struct RulesDigest(Sha256);
 
 impl Default for RulesDigest {
@@ -72,6 +118,26 @@ impl RulesDigest {
         }
         let schema = fields.json_schema().to_string();
         self.text(&schema)
+    }
+
+    /// How a stored payload is read: which fields may be absent, and where decimals are. What else its types say was asked
+    /// before it was stored.
+    pub fn shape(&mut self, shape: &Shape) -> &mut Self {
+        match shape {
+            Shape::Plain => self.text("plain"),
+            Shape::Decimal => self.text("decimal"),
+            Shape::List(item) => self.text("list").shape(item),
+            Shape::Object(members, optional) => {
+                self.text("object");
+                for (name, shape) in members {
+                    self.text(name).shape(shape);
+                }
+                for name in optional {
+                    self.text("?").text(name);
+                }
+                self.text("end")
+            }
+        }
     }
 
     /// A value.

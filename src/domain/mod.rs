@@ -90,6 +90,8 @@ pub struct Aggregate {
     pub invariants: Vec<(Box<str>, Place)>,
     /// How its streams fold.
     pub rules: Rc<StreamRules>,
+    /// The digest of everything that decides what its events add up to, in hex.
+    pub digest: Box<str>,
 }
 
 /// A command of an aggregate.

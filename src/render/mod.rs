@@ -8,16 +8,19 @@ pub mod coverage;
 pub mod describe;
 pub mod diagram;
 pub mod diff;
+mod differences;
 pub mod export;
 pub mod generated;
 pub mod junit;
 pub mod listing;
+pub mod plan;
 pub mod projections;
 pub mod proof;
 pub mod receipt;
 pub mod recorded;
 pub mod records;
 pub mod report;
+pub mod rules;
 mod scenario;
 pub mod state;
 pub mod stored;
@@ -77,6 +80,21 @@ impl Output {
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         self.write_all(text.as_bytes())?;
         self.write_all(b"\n")
+    }
+
+    /// Writes a text of several lines as it is, but for what a terminal would obey.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        for line in text.split_inclusive('\n') {
+            let words = line.trim_end_matches(['\n', '\r']);
+            let mut parts = words.split('\t');
+            self.write_all(text::harmless(parts.next().unwrap_or_default()).as_bytes())?;
+            for part in parts {
+                self.write_all(b"\t")?;
+                self.write_all(text::harmless(part).as_bytes())?;
+            }
+            self.write_all(&line.as_bytes()[words.len()..])?;
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::io;
 
 /// So many digits of a digest are shown to people.
-const DIGITS: usize = 12;
+pub(super) const DIGITS: usize = 12;
 
 /// Columns of [`ProjectionInfo`].
 pub const PROJECTIONS: &[Column] = &[

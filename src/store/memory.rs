@@ -2,8 +2,8 @@
 
 use super::column::{self, Kept};
 use super::{
-    Ahead, Appended, ColumnKind, Decision, EventFilter, EventPage, Failure, Finding, Generation, Row, RowChange,
-    RowFilter, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
+    Ahead, Appended, ColumnKind, Decision, DomainUse, EventFilter, EventPage, Failure, Finding, Generation, Row,
+    RowChange, RowFilter, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::{self, Value};
@@ -274,6 +274,28 @@ impl Store for MemoryStore {
 
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
         Ok(self.domains.iter().find(|(known, _)| **known == *digest).map(|(_, text)| text.clone()))
+    }
+
+    fn domains(&mut self) -> Result<Vec<DomainUse>, StoreError> {
+        let mut domains: Vec<DomainUse> = Vec::new();
+        for (command, first, count) in &self.commands {
+            let last = Position((first + count) as u64);
+            match domains.iter_mut().find(|used| used.digest == command.domain) {
+                Some(used) => {
+                    (used.last, used.until) = (last, command.time);
+                    used.commands += 1;
+                }
+                None => domains.push(DomainUse {
+                    digest: command.domain.clone(),
+                    commands: 1,
+                    first: Position(*first as u64 + 1),
+                    last,
+                    since: command.time,
+                    until: command.time,
+                }),
+            }
+        }
+        Ok(domains)
     }
 
     fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {

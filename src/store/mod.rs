@@ -115,6 +115,23 @@ pub struct EventPage {
     pub done: bool,
 }
 
+/// A domain text, by what it decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainUse {
+    /// The digest of the text.
+    pub digest: Box<str>,
+    /// How many commands it decided.
+    pub commands: u64,
+    /// Position of the first event that came of them.
+    pub first: Position,
+    /// Position of the last.
+    pub last: Position,
+    /// Time of the first command.
+    pub since: Time,
+    /// Time of the last.
+    pub until: Time,
+}
+
 /// A line of the list of streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamInfo {
@@ -349,6 +366,9 @@ pub trait Store {
 
     /// The domain text with this digest; `None` where it decided nothing here.
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError>;
+
+    /// The domain texts that decided something, in the order in which they first did. Looks at every command.
+    fn domains(&mut self) -> Result<Vec<DomainUse>, StoreError>;
 
     /// The stored hash of the event at a position; `None` beyond the end.
     fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError>;

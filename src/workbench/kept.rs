@@ -1,7 +1,7 @@
 //! What is kept in memory from one command of a batch to the next.
 
 use super::inline::Inline;
-use crate::event::{StreamName, Version};
+use crate::event::{Position, StreamName, Version};
 use crate::script::State;
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,6 +18,8 @@ pub(super) struct Kept {
     pub(super) inline: Vec<Inline>,
     /// Streams beside their own that decisions looked at, where somebody wants to know.
     pub(super) looked: Option<BTreeSet<StreamName>>,
+    /// Other streams are looked at as they were when the store ended there; `None`: as they are.
+    pub(super) until: Option<Position>,
 }
 
 impl Kept {
@@ -28,6 +30,12 @@ impl Kept {
 
     pub(super) fn take(&mut self, stream: &StreamName, version: Version) -> Option<State> {
         self.streams.remove(stream).filter(|(_, kept)| *kept == version).map(|(state, _)| state)
+    }
+
+    /// The same, but a state of another version stays where it is.
+    pub(super) fn take_at(&mut self, stream: &StreamName, version: Version) -> Option<State> {
+        self.streams.get(stream).filter(|(_, kept)| *kept == version)?;
+        self.take(stream, version)
     }
 
     pub(super) fn put(&mut self, stream: StreamName, state: State, version: Version) {

@@ -136,7 +136,7 @@ pub(super) struct Accepted {
 }
 
 /// What a decision came to, before anything is stored.
-enum Settled {
+pub(super) enum Settled {
     Accepted(Emission),
     Rejected(Rejection),
 }
@@ -377,7 +377,7 @@ impl Workbench {
     }
 
     /// Runs the decision; streams it asks for are read and it is run again, with all it asked for so far.
-    fn decide(&mut self, accepted: &Accepted, version: Version, kept: &mut Kept) -> Result<Settled, Error> {
+    pub(super) fn decide(&mut self, accepted: &Accepted, version: Version, kept: &mut Kept) -> Result<Settled, Error> {
         let domains = self.domains.clone();
         let aggregate = aggregate_of(&domains, &accepted.stream)?;
         let command = command_of(aggregate, &accepted.name)?;
@@ -434,7 +434,10 @@ impl Workbench {
                         return Err(Misfit::new(message).into());
                     }
                     state = untouched;
-                    let version = self.store.version(&stream)?;
+                    let version = match kept.until {
+                        Some(position) => self.store.version_at(&stream, position)?,
+                        None => self.store.version(&stream)?,
+                    };
                     if let Some(looked) = &mut kept.looked {
                         looked.insert(stream.clone());
                     }

@@ -179,7 +179,7 @@ impl StoredForm {
 }
 
 /// Whether a payload of the present version is what the fields say.
-fn fits(rules: &EventRules, event: &Recorded) -> Result<(), Error> {
+pub(super) fn fits(rules: &EventRules, event: &Recorded) -> Result<(), Error> {
     let unreadable = |problem: String| cannot("reading", EventError::Payload(problem), event);
     let data = match json::parse(&event.data) {
         Ok(Value::Object(data)) => data,

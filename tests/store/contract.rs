@@ -26,6 +26,7 @@ on_every_store!(
     the_head_chains_everything,
     the_hash_of_an_event_never_changes,
     what_was_stored_verifies,
+    domains_are_listed_by_what_they_decided,
     time_does_not_go_backwards,
     a_command_id_is_stored_once,
     limits_are_kept,
@@ -444,6 +445,28 @@ fn what_was_stored_verifies(subject: &mut Subject) {
     assert_ne!(store.hash_at(Position(1)).unwrap(), Some(verified.head.hash));
     assert_eq!(store.hash_at(Position(0)).unwrap(), None);
     assert_eq!(store.hash_at(Position(3001)).unwrap(), None);
+}
+
+fn domains_are_listed_by_what_they_decided(subject: &mut Subject) {
+    let store = subject.store();
+    assert_eq!(store.domains().unwrap(), []);
+    let order = [("one", 3), ("two", 3), ("one", 5), ("two", 6), ("two", 6)];
+    for (n, (digest, time)) in order.into_iter().enumerate() {
+        let sent = command(&format!("c{n}"), "account/ada", time);
+        let command = Command { domain: digest.into(), ..sent };
+        store.begin().unwrap();
+        append(store, &command, &[event("account/ada", "Added"), event("account/bob", "Added")]).unwrap();
+        store.commit().unwrap();
+    }
+    let used = |digest: &str, commands, (first, last), (since, until)| DomainUse {
+        digest: digest.into(),
+        commands,
+        first: Position(first),
+        last: Position(last),
+        since: at(since),
+        until: at(until),
+    };
+    assert_eq!(store.domains().unwrap(), [used("one", 2, (1, 6), (3, 5)), used("two", 3, (3, 10), (3, 6))]);
 }
 
 fn a_stream_is_read_in_pages(subject: &mut Subject) {

@@ -100,6 +100,9 @@ impl Store for FailingStore {
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
         self.call(|s| s.domain_text(digest))
     }
+    fn domains(&mut self) -> Result<Vec<DomainUse>, StoreError> {
+        self.call(|s| s.domains())
+    }
     fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {
         self.call(|s| s.hash_at(position))
     }

@@ -13,7 +13,8 @@ use esctl::json::Value;
 use esctl::store::memory::MemoryStore;
 use esctl::store::sqlite::{Access, Options, SqliteStore};
 use esctl::store::{
-    Appended, Column, ColumnKind, Decision, EventFilter, Failure, Generation, Row, RowFilter, Store, StoreError, Table,
+    Appended, Column, ColumnKind, Decision, DomainUse, EventFilter, Failure, Generation, Row, RowFilter, Store,
+    StoreError, Table,
 };
 use faults::FailingStore;
 use std::fmt::Write;

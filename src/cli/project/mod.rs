@@ -11,6 +11,7 @@ use crate::render::{Listing, Render, projections, proof, text};
 use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::Error;
 use esctl::workbench::project::{Freshness, Progress};
+use std::num::NonZeroUsize;
 
 const EXAMPLES: &str = "examples:\n  esctl project status\n  esctl project show balances";
 const LIST_EXAMPLES: &str = "examples:\n  esctl project list\n  esctl project list -o json";
@@ -154,4 +155,13 @@ fn verify(names: Vec<String>, context: &mut Context) -> Result<Exit, Failure> {
     }
     listing.finish().map_err(Failure::output)?;
     Ok(exit)
+}
+
+/// More threads than anybody has cores are a mistake.
+const MAX_JOBS: usize = 256;
+
+/// How many threads are to work.
+pub(super) fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let jobs = text.parse::<usize>().ok().filter(|jobs| *jobs <= MAX_JOBS).and_then(NonZeroUsize::new);
+    jobs.ok_or_else(|| format!("a number from 1 to {MAX_JOBS} is expected"))
 }

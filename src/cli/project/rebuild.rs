@@ -1,6 +1,6 @@
 //! `project rebuild`: read models filled anew.
 
-use super::{all, stopped, tick};
+use super::{all, jobs, stopped, tick};
 use crate::cli::context::{Context, Purpose};
 use crate::cli::failure::{Exit, Failure};
 use crate::render::projections;
@@ -33,14 +33,6 @@ pub(super) struct RebuildArgs {
     /// go on past events that cannot be applied; `project parked` lists them
     #[arg(long)]
     park: bool,
-}
-
-/// More threads than anybody has cores are a mistake.
-const MAX_JOBS: usize = 256;
-
-fn jobs(text: &str) -> Result<NonZeroUsize, String> {
-    let jobs = text.parse::<usize>().ok().filter(|jobs| *jobs <= MAX_JOBS).and_then(NonZeroUsize::new);
-    jobs.ok_or_else(|| format!("a number from 1 to {MAX_JOBS} is expected"))
 }
 
 /// Runs the verb.

@@ -3,9 +3,9 @@
 use super::events::Around;
 use super::kinds::{self, Wants};
 use super::{Checker, Purpose, WORDS, emitted};
-use crate::domain::Aggregate;
 use crate::domain::definition::{AggregateDefinition, Named};
 use crate::domain::fields::{Fields, Type};
+use crate::domain::{Aggregate, digest};
 use crate::json::Object;
 use crate::script::fold::{Pin, StateField, StreamRules};
 use crate::script::kinds::Kind;
@@ -32,6 +32,8 @@ impl Checker<'_> {
             fields.push(StateField { name: field.name.text.as_str().into(), pin: pin(field.pinned.as_ref()) });
             initial.insert(field.name.text.clone(), field.initial.clone());
         }
+        let past = |event: &str| self.names.pasts.get(&(name.clone(), event.to_owned())).map(|past| &**past);
+        let digest = digest::of_fold(&definition, |field| pin(field.pinned.as_ref()), past, library.text());
         let former = self.former(&name, &definition.events, &definition.retired);
         let around = Around { host, library, aggregate: &name, state: &state };
         let events = self.events(&around, definition.events);
@@ -83,7 +85,7 @@ impl Checker<'_> {
         }
         let rules = Rc::new(StreamRules::new(&name, initial, fields, (event_rules, former), invariants));
         let description = definition.description;
-        Some(Aggregate { name: name.into(), description, file, commands, events, invariants: named, rules })
+        Some(Aggregate { name: name.into(), description, file, commands, events, invariants: named, rules, digest })
     }
 
     /// Events that no decision can give. What `emit_to` writes into other streams counts.

@@ -28,8 +28,8 @@ mod verify;
 mod words;
 
 use super::{
-    Ahead, Appended, Decision, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter, Store,
-    StoreError, StoredCommand, StreamInfo, Table, Verified, check,
+    Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter,
+    Store, StoreError, StoredCommand, StreamInfo, Table, Verified, check,
 };
 use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -416,6 +416,10 @@ impl Store for SqliteStore {
 
     fn domain_text(&mut self, digest: &str) -> Result<Option<Box<str>>, StoreError> {
         self.call(|connection, _| read::domain_text(connection, digest))
+    }
+
+    fn domains(&mut self) -> Result<Vec<DomainUse>, StoreError> {
+        self.call(|connection, _| read::domains(connection))
     }
 
     fn hash_at(&mut self, position: Position) -> Result<Option<Hash>, StoreError> {

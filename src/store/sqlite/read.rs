@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::names::Names;
 use super::{sql, unsql};
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
-use crate::store::{MAX_PAGE_BYTES, StoredCommand, StreamInfo};
+use crate::store::{DomainUse, MAX_PAGE_BYTES, StoredCommand, StreamInfo};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 
@@ -158,6 +158,28 @@ pub(super) fn command(connection: &Connection, names: &mut Names, id: &str) -> R
 pub(super) fn domain_text(connection: &Connection, digest: &str) -> Result<Option<Box<str>>, Fault> {
     let mut statement = connection.prepare_cached("SELECT text FROM es_domains WHERE digest = ?1")?;
     Ok(statement.query_row([digest], |row| row.get(0)).optional()?)
+}
+
+/// Domain texts by what they decided, in the order in which they first did.
+pub(super) fn domains(connection: &Connection) -> Result<Vec<DomainUse>, Fault> {
+    // Times do not go backwards and positions follow the numbers of commands: the least and the greatest are the ends.
+    let mut statement = connection.prepare_cached(
+        "SELECT d.digest, count(*), min(c.first), max(c.first + c.events - 1), min(c.time), max(c.time) \
+         FROM es_commands c JOIN es_domains d ON d.id = c.domain GROUP BY c.domain ORDER BY min(c.id)",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut domains = Vec::new();
+    while let Some(row) = rows.next()? {
+        domains.push(DomainUse {
+            digest: row.get(0)?,
+            commands: unsql(row.get(1)?)?,
+            first: Position(unsql(row.get(2)?)?),
+            last: Position(unsql(row.get(3)?)?),
+            since: time(row.get(4)?)?,
+            until: time(row.get(5)?)?,
+        });
+    }
+    Ok(domains)
 }
 
 /// The event in a row that begins with position, version, stream, type, schema, time, command, data.

@@ -1,6 +1,7 @@
 //! Read models: tables kept up to date from events, rebuilt beside and swapped.
 
 mod crew;
+pub mod diff;
 mod fill;
 pub mod parked;
 pub mod proof;
@@ -194,14 +195,28 @@ impl Workbench {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, name)?;
         let until = self.position_at(at)?;
-        let table = table_of(projection);
-        let generation = aside.build(&table)?;
-        if until > Position(0) {
-            let filling = Filling { projection, table: &table, generation: &generation, until: Some(until), manner };
-            filling.run(&domains, &mut Places { log: self.store.as_mut(), aside: Some(aside) }, progress)?;
-        }
-        Ok(generation.number)
+        let (_, number) = fill_aside(&domains, projection, until, (self.store.as_mut(), aside), manner, progress)?;
+        Ok(number)
     }
+}
+
+/// Computes a read model from the events up to a position, into the store `aside`; gives its table and the number of its
+/// generation there.
+pub(super) fn fill_aside(
+    domains: &Domains,
+    projection: &Projection,
+    until: Position,
+    (log, aside): (&mut dyn Store, &mut dyn Store),
+    manner: Manner,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Table, u64), Error> {
+    let table = table_of(projection);
+    let generation = aside.build(&table)?;
+    if until > Position(0) {
+        let filling = Filling { projection, table: &table, generation: &generation, until: Some(until), manner };
+        filling.run(domains, &mut Places { log, aside: Some(aside) }, progress)?;
+    }
+    Ok((table, generation.number))
 }
 
 /// A read model of the domain, or what to say where there is none.

@@ -1,0 +1,83 @@
+//! One of the two rules on its way through a stream.
+
+use crate::diagnostic::Diagnostic;
+use crate::domain::{Aggregate, Domains};
+use crate::event::{Position, Recorded, StreamName, Version};
+use crate::json::Value;
+use crate::workbench::Error;
+use crate::workbench::replay::{Folding, fold_event, state_value};
+use std::collections::BTreeMap;
+
+/// The rules of an aggregate, and what they made of a stream so far.
+pub(super) struct Side<'d> {
+    domains: &'d Domains,
+    pub(super) aggregate: &'d Aggregate,
+    /// `None` once an event could not be folded.
+    pub(super) folding: Option<Folding>,
+    /// Which that was.
+    pub(super) failed: Option<Failed>,
+    /// The invariants that did not hold after some command, with the first version after which they did not, and whether
+    /// they hold by now.
+    pub(super) broken: BTreeMap<Box<str>, (Version, Position, bool)>,
+}
+
+/// An event that could not be read or folded.
+pub(super) struct Failed {
+    pub(super) version: Version,
+    pub(super) position: Position,
+    pub(super) kind: Box<str>,
+    pub(super) problem: Diagnostic,
+}
+
+impl<'d> Side<'d> {
+    pub(super) fn new(domains: &'d Domains, aggregate: &'d Aggregate) -> Self {
+        let folding = Some(Folding::new(aggregate));
+        Self { domains, aggregate, folding, failed: None, broken: BTreeMap::new() }
+    }
+
+    /// Folds an event, unless an earlier one could not be.
+    pub(super) fn fold(&mut self, event: &Recorded) -> Result<(), Error> {
+        let Some(folding) = &mut self.folding else { return Ok(()) };
+        match fold_event(self.domains, self.aggregate, folding, event) {
+            Ok(()) => {}
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => {
+                self.folding = None;
+                self.failed = Some(Failed::new(event, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The state, where all could be folded.
+    pub(super) fn state(&self, stream: &StreamName) -> Result<Option<Value>, Error> {
+        self.folding.as_ref().map(|folding| state_value(self.aggregate, stream, folding)).transpose()
+    }
+
+    /// Asks the invariants, as is done after a command.
+    pub(super) fn ask(&mut self) {
+        let Some(folding) = &mut self.folding else { return };
+        let (state, version) = (&mut folding.state, folding.version.0);
+        // One that fails does not hold: it would refuse a command as well.
+        let mut is_broken = |script| !self.domains.host.holds(script, state, version).unwrap_or(false);
+        let invariants = self.aggregate.rules.invariants.iter();
+        let broken: Vec<&str> = invariants.filter(|(_, script)| is_broken(script)).map(|(name, _)| &**name).collect();
+        for (name, (.., now)) in &mut self.broken {
+            *now = broken.contains(&&**name);
+        }
+        for name in broken {
+            self.broken.entry(name.into()).or_insert((folding.version, folding.position, true));
+        }
+    }
+}
+
+impl Failed {
+    pub(super) fn new(event: &Recorded, error: Error) -> Self {
+        Self {
+            version: event.version,
+            position: event.position,
+            kind: (&*event.kind).into(),
+            problem: error.into_diagnostic("plan"),
+        }
+    }
+}
