@@ -232,11 +232,75 @@ fn the_past_can_be_asked_of_everything_by_position_and_by_time() {
     // A stream; and the log, whose past is its beginning.
     folder.esctl("replay thing/a --at @2 -o json").exits(0).prints(r#""version":1,"position":1,"#);
     folder.esctl("replay thing/a --at 2026-01-04 -o json").exits(0).prints(r#""version":2,"position":3,"#);
-    let until = folder.esctl("events --reverse --after @3 -o csv").done();
-    assert_eq!(until.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect::<Vec<_>>(), ["2", "1"]);
+    // The whole store: its log, its streams, and a store of its own that ends then.
+    for at in ["@2", "2026-01-02T12:00:00Z", "2026-01-03T11:00:00Z"] {
+        let until = folder.esctl(&format!("events --until {at} -o csv")).done();
+        assert_eq!(until.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect::<Vec<_>>(), ["1", "2"]);
+        let streams = folder.esctl(&format!("streams --at {at} -o csv")).done();
+        assert_eq!(streams.lines().skip(1).map(|line| &line[..9]).collect::<Vec<_>>(), ["thing/a,1", "thing/b,1"]);
+        folder.esctl(&format!("fork then.db --at {at}")).done();
+        let then = folder.esctl("project show counts --store then.db -o csv").done();
+        assert_eq!(then, folder.esctl(&format!("project show counts --at {at} -o csv")).done());
+        std::fs::remove_file(folder.file("then.db")).unwrap();
+    }
+    // A moment that is none is told of everything in the same words.
+    for (at, words) in [
+        ("2025-12-31", "error: the store had no event yet at 2025-12-31T00:00:00.000000Z\n"),
+        ("@5", "error: the store ends at position @4, there is no @5\n"),
+        (
+            "noon",
+            "error: `noon` is no moment: write a version (`7`), a position (`@120`) or a time (`2026-01-31T12:00:00Z`)\n",
+        ),
+        (
+            "3",
+            "error: only a stream has versions; `--at` takes a position or a time here\nhint: `--at @3` is a position of the store\n",
+        ),
+    ] {
+        for verb in ["project show counts", "streams", "fork x.db"] {
+            assert_eq!(folder.esctl(&format!("{verb} --at {at}")).exits(2).stderr, words, "{verb}");
+        }
+    }
     let early =
         "SELECT stream, max(version) AS version FROM events WHERE time <= '2026-01-03T00:00:00Z' GROUP BY stream";
     folder.esctl(&format!("sql \"{early}\" -o csv")).exits(0).prints("stream,version\nthing/a,1\nthing/b,1\n");
+}
+
+#[test]
+fn rooms_are_as_free_at_every_version_as_at_the_time_of_its_last_event() {
+    let folder = with(
+        r#"
+domain: hotel
+aggregates:
+  hotel:
+    state: { rooms: 0, free: 0 }
+    events:
+      Opened: { fields: { rooms: integer }, fold: 'state.rooms = event.rooms; state.free = event.rooms' }
+      Booked: { fold: state.free -= 1 }
+      CheckedOut: { fold: state.free += 1 }
+    commands:
+      Open: { fields: { rooms: integer }, decide: 'emit("Opened", command)' }
+      Book: { decide: 'require(state.free > 0, "full", "no room is free"); emit("Booked")' }
+      CheckOut: { decide: 'emit("CheckedOut")' }
+"#,
+    );
+    let commands = [("Open rooms=2", 2), ("Book", 1), ("Book", 0), ("CheckOut", 1), ("Book", 0)];
+    for (day, (command, _)) in (1..).zip(commands) {
+        folder.bash(&format!("ESCTL_CLOCK=2026-01-0{day}T12:00:00Z esctl send hotel/h {command}")).done();
+    }
+    for (version, (_, free)) in (1..).zip(commands) {
+        let at = |at: &str| folder.esctl(&format!("replay hotel/h --at {at} -o json")).done();
+        let by_version = at(&version.to_string());
+        assert!(by_version.contains(&format!(r#""state":{{"rooms":2,"free":{free}}}"#)), "{by_version}");
+        assert_eq!(at(&format!("2026-01-0{version}T12:00:00Z")), by_version);
+        assert_eq!(at(&format!("@{version}")), by_version);
+        // What could have been done then.
+        let exit = i32::from(free == 0);
+        folder.esctl(&format!("send hotel/h Book --dry-run --at {version}")).exits(exit);
+    }
+    folder.esctl("replay hotel/h --at 6").exits(2).says("`hotel/h` ends at version 5, there is no version 6");
+    folder.esctl("replay hotel/h --at @6").exits(2).says("the store ends at position @5, there is no @6");
+    folder.esctl("replay hotel/h --at 2025-12-31").exits(2).says("`hotel/h` had no event yet at 2025-12-31");
+    folder.esctl("replay hotel/g --at 1").exits(2).says("there is no stream `hotel/g`");
 }
 
 #[test]
@@ -249,13 +313,16 @@ fn nothing_is_written_by_looking() {
         "check",
         "events",
         "events --stream thing/1 -o ndjson",
+        "events --until @1",
         "streams",
+        "streams --at @1",
         "replay thing/1",
         "replay thing/1 --steps",
         "replay thing/1 --at @1",
         "export",
         "verify",
         "send thing/1 Do kind=c --dry-run",
+        "send thing/1 Do kind=c --dry-run --at 1",
         "project list",
         "project status",
         "project parked",

@@ -40,6 +40,7 @@ const VERBS: &[&str] = &[
     "rules",
     "verify",
     "backup",
+    "fork",
     "export",
     "import",
 ];

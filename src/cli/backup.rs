@@ -28,7 +28,7 @@ pub struct BackupArgs {
 /// Runs the verb.
 pub fn run(args: &BackupArgs, context: &mut Context) -> Result<Exit, Failure> {
     let mut store = context.file_to_read(&context.globals.store)?;
-    let (new, file) = NewFile::begin(&args.file)?;
+    let (new, file) = NewFile::begin_store(&args.file)?;
     drop(file);
     share_like(&context.globals.store, new.part())?;
     store.back_up(new.part())?;
@@ -40,7 +40,7 @@ pub fn run(args: &BackupArgs, context: &mut Context) -> Result<Exit, Failure> {
 }
 
 /// Who may not read the store may not read its copy. One that cannot be written to would stop SQLite as well.
-fn share_like(store: &Path, copy: &Path) -> Result<(), Failure> {
+pub(super) fn share_like(store: &Path, copy: &Path) -> Result<(), Failure> {
     let permissions = fs::metadata(store).map(|metadata| metadata.permissions());
     let set = permissions
         .and_then(|permissions| if permissions.readonly() { Ok(()) } else { fs::set_permissions(copy, permissions) });
@@ -48,7 +48,7 @@ fn share_like(store: &Path, copy: &Path) -> Result<(), Failure> {
 }
 
 /// Whether the copy is a sound store, and where it ends.
-fn check(context: &Context, copy: &Path, id: &str) -> Result<(Box<str>, esctl::event::Head), Failure> {
+pub(super) fn check(context: &Context, copy: &Path, id: &str) -> Result<(Box<str>, esctl::event::Head), Failure> {
     let mut copy = context.file_to_read(copy)?;
     copy.check_integrity()?;
     let found: Box<str> = copy.id().into();

@@ -184,6 +184,14 @@ impl Context {
         })
     }
 
+    /// The identity of a store that begins with what another one holds: never the same as that one's.
+    pub fn id_unlike(&self, other: &str, head: Position) -> Box<str> {
+        // With a fixed clock the number of the store itself may be taken.
+        let mut ids = [Ids::STORE, Ids::STORE - 1].map(|given| Ids { clock: self.clock, head, given }.next(self.now));
+        let taken = *ids[0] == *other;
+        std::mem::take(&mut ids[usize::from(taken)]).into()
+    }
+
     /// A store in a file, for those who look at the file as such.
     pub fn file_to_read(&self, path: &Path) -> Result<SqliteStore, Failure> {
         Ok(self.say_notices(SqliteStore::open(path, self.options(Access::Read))?))

@@ -3,14 +3,15 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
 use crate::render::{Listing, records};
-use esctl::event::{Position, StreamName};
+use esctl::event::{Moment, Position, StreamName};
 use esctl::store::EventFilter;
 use esctl::workbench::events::EventQuery;
 
 const EXAMPLES: &str = "\
 examples:
   esctl events --stream account/ada --limit 10
-  esctl events --type Deposited -o ndjson";
+  esctl events --type Deposited -o ndjson
+  esctl events --until @2 --reverse --limit 1";
 
 /// list the events of the store in the order in which they were stored
 ///
@@ -31,6 +32,9 @@ pub struct EventsArgs {
     /// only after this position; with `--reverse`, only before it
     #[arg(long, value_name = "POSITION")]
     after: Option<String>,
+    /// only up to then: a position (`@120`) or a time
+    #[arg(long, value_name = "MOMENT")]
+    until: Option<String>,
     /// at most so many
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -41,8 +45,20 @@ pub struct EventsArgs {
 
 /// Runs the verb.
 pub fn run(args: EventsArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let until = args.until.as_deref().map(until).transpose()?;
     let query = query(args)?;
+    if until.is_some() && query.reverse && query.after.is_some() {
+        return Err(Failure::usage("with `--reverse`, `--after` and `--until` both say where to begin")
+            .hint("`--after` leaves out the event at its position, `--until` does not"));
+    }
     let mut workbench = context.workbench(Purpose::Look)?;
+    if let Some(until) = until {
+        workbench = workbench.as_of(until)?;
+        let end = workbench.store.head()?.position;
+        if let Some(after) = query.after.filter(|after| *after > end) {
+            return Err(Failure::usage(format!("`--until` is @{end}, which is before `--after @{after}`")));
+        }
+    }
     let mut listing = Listing::new(records::EVENTS, &mut context.out);
     let done = workbench.events(&query, &mut |event| listing.push(&event));
     ended(done, listing)?;
@@ -59,6 +75,17 @@ fn query(args: EventsArgs) -> Result<EventQuery, Failure> {
     };
     let after = args.after.as_deref().map(position).transpose()?;
     Ok(EventQuery { filter, after, reverse: args.reverse, limit: args.limit })
+}
+
+/// The moment up to which events are listed. A number is a position, as it is for `--after`.
+fn until(text: &str) -> Result<Moment, Failure> {
+    match text.parse() {
+        Ok(Moment::Version(number)) => Ok(Moment::Position(Position(number.0))),
+        Ok(moment) => Ok(moment),
+        Err(_) => Err(Failure::usage(format!(
+            "`--until {text}` is neither a position, as in `--until @120`, nor a time, as in `--until 2026-01-31T12:00:00Z`"
+        ))),
+    }
 }
 
 /// A position, as a number or as `@120`.

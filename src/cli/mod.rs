@@ -13,6 +13,7 @@ mod diff;
 mod events;
 mod export;
 mod failure;
+mod fork;
 mod import;
 mod init;
 mod lines;
@@ -67,7 +68,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("streams", &["send", "replay", "events", "streams"]),
     ("history", &["diff", "blame", "bisect", "trace", "plan"]),
     ("read models", &["project", "sql"]),
-    ("store", &["rules", "verify", "backup", "export", "import"]),
+    ("store", &["rules", "verify", "backup", "fork", "export", "import"]),
 ];
 
 /// The template of a verb's help: no capitals, the usage after the sentence.
@@ -112,6 +113,7 @@ enum Verb {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Backup(backup::BackupArgs),
+    Fork(fork::ForkArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -152,6 +154,7 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Export(args) => export::run(&args, context),
         Verb::Import(args) => import::run(&args, context),
         Verb::Backup(args) => backup::run(&args, context),
+        Verb::Fork(args) => fork::run(&args, context),
         Verb::Verify(args) => verify::run(&args, context),
     }?;
     context.out.flush().map_err(Failure::output)?;

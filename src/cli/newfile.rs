@@ -25,6 +25,19 @@ impl NewFile {
         Self::part_of(path, false)
     }
 
+    /// The same for a store. SQLite would take what an earlier one of that name left beside it for a part of this one.
+    pub fn begin_store(path: &Path) -> Result<(Self, File), Failure> {
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        let mut left = ["-wal", "-journal"].into_iter().map(|ending| beside(path, ending));
+        match left.find(|left| is_there(left)) {
+            Some(left) if !is_there(path) => {
+                let words = format!("`{}` is what another store has left, and is no part of a new one", left.display());
+                Err(Failure::usage(words).hint("name another file, or move away what is left"))
+            }
+            _ => Self::begin(path),
+        }
+    }
+
     /// Makes it, empty. It will take the place of a file of the final name; anything but a file stays.
     pub fn over(path: &Path) -> Result<(Self, File), Failure> {
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {

@@ -5,9 +5,11 @@ use super::batch::{self, Ends};
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
-use crate::render::{Format, Talk, receipt};
+use super::replay::moment;
+use crate::render::{Format, Talk, receipt, wire};
 use esctl::event::{Expect, StreamName, Time, Version};
 use esctl::workbench::Workbench;
+use esctl::workbench::project::preview::Outcome;
 use esctl::workbench::send::{Request, Sent};
 use std::io::Write;
 
@@ -15,12 +17,18 @@ const EXAMPLES: &str = "\
 examples:
   esctl send account/ada Deposit amount=10.50 ref=salary --actor ada
   esctl send account/ada Withdraw amount=3 --dry-run
+  esctl send account/ada Deposit amount=3 --dry-run --at 2
   echo '{\"stream\":\"account/ada\",\"command\":\"Deposit\",\"data\":{\"amount\":1}}' | esctl send --batch -";
 
 /// send a command to a stream: the domain decides, and its events are stored
 ///
 /// Prints a receipt once the events are safely stored, or the rejection, which stores nothing and exits 1. A value is
 /// read by its field's declared type. A rejection leaves its `id` free: sent again, the command is decided anew.
+///
+/// With `--dry-run` the events are shown that the command would give, with what they would change in the state of its stream
+/// and in the rows of read models; the exit code is that of the decision. Rows are computed aside, where not more than
+/// 10,000 positions are to be caught up with before. With `--at` the command meets every stream as it was then, and has the
+/// time of the last event then, unless `--time` names another.
 ///
 /// With `--batch`, commands are read as one JSON object a line, with the keys `stream`, `command`, `data`, `id`,
 /// `expect`, `time`, `actor`, `meta`, `correlation` and `causation`, of which only the first two are required. Lines
@@ -71,6 +79,9 @@ pub struct SendArgs {
     /// show what would happen, and store nothing
     #[arg(long, conflicts_with = "batch")]
     dry_run: bool,
+    /// with `--dry-run`: as if it had been sent then, at a version of its stream (`7`), a position (`@120`) or a time
+    #[arg(long, value_name = "MOMENT", conflicts_with = "batch")]
+    at: Option<String>,
     /// read commands from a file, or from stdin with `-`
     #[arg(long, value_name = "FILE")]
     batch: Option<String>,
@@ -96,6 +107,10 @@ pub struct SendArgs {
 pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     if context.out.format == Format::Csv {
         return Err(Failure::usage("`send` prints receipts, which have no rows: use `-o json`"));
+    }
+    if args.at.is_some() && !args.dry_run {
+        return Err(Failure::usage("nothing can be stored in the past: `--at` goes with `--dry-run`")
+            .hint("`esctl fork NEW --at MOMENT` makes a store that ends then, for sending to it"));
     }
     match &args.batch {
         Some(file) if args.atomic => atomic::run(file, args.print_id, context),
@@ -152,15 +167,35 @@ fn understood(args: SendArgs, context: &Context) -> Result<(Workbench, Request),
 }
 
 fn rehearse(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let (mut workbench, request) = understood(args, context)?;
+    let at = moment(args.at.as_deref())?;
+    let (mut workbench, mut request) = understood(args, context)?;
     workbench.store = context.store(Purpose::Suppose)?;
+    let mut then = None;
+    if let Some(at) = at {
+        workbench = workbench.as_of_sending(&request.stream, at)?;
+        let head = workbench.store.head()?;
+        request.time = request.time.or(head.time);
+        then = Some(wire::at(head.position));
+    }
     let now = context.ids(&mut workbench)?.now(context.now);
     let rehearsal = workbench.rehearse(request, &now);
     context.say_notes(&workbench.domains);
     let rehearsal = rehearsal?;
     receipt::rehearsal(&rehearsal, &mut context.out).map_err(Failure::output)?;
     context.out.flush().map_err(Failure::output)?;
-    context.talk.note("a dry run: nothing was stored");
+    for preview in &rehearsal.projections {
+        if let Outcome::Behind { .. } = preview.outcome {
+            let name = &preview.name;
+            context.talk.note(&match &then {
+                Some(then) => format!("`esctl project show {name} --at {then}` computes its rows as they were then"),
+                None => format!("`esctl project rebuild {name}` brings it up to date"),
+            });
+        }
+    }
+    match &then {
+        Some(then) => context.talk.note(&format!("a dry run on the store as it was at {then}: nothing was stored")),
+        None => context.talk.note("a dry run: nothing was stored"),
+    }
     Ok(verdict(&rehearsal.sent))
 }
 

@@ -2,9 +2,10 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
+use super::replay::moment;
 use crate::render::{Listing, records};
 
-const EXAMPLES: &str = "examples:\n  esctl streams\n  esctl streams 'account/*' -o csv";
+const EXAMPLES: &str = "examples:\n  esctl streams\n  esctl streams 'account/*' -o csv\n  esctl streams --at @2";
 
 /// list the streams of the store, by name
 ///
@@ -16,11 +17,18 @@ pub struct StreamsArgs {
     /// only names like this; `*` stands for any text, `?` for any character
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
+    /// the list as it was then, at a position (`@120`) or a time
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<String>,
 }
 
 /// Runs the verb.
 pub fn run(args: &StreamsArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let at = moment(args.at.as_deref())?;
     let mut workbench = context.workbench(Purpose::Look)?;
+    if let Some(at) = at {
+        workbench = workbench.as_of(at)?;
+    }
     let mut listing = Listing::new(records::STREAMS, &mut context.out);
     let done = workbench.streams(args.pattern.as_deref(), &mut |stream| listing.push(&stream));
     ended(done, listing)?;

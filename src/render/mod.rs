@@ -14,6 +14,7 @@ pub mod generated;
 pub mod junit;
 pub mod listing;
 pub mod plan;
+pub mod preview;
 pub mod projections;
 pub mod proof;
 pub mod receipt;

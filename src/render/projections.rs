@@ -95,7 +95,7 @@ impl Render for ProjectionStatus {
     }
 }
 
-fn word(freshness: Freshness) -> &'static str {
+pub(super) fn word(freshness: Freshness) -> &'static str {
     match freshness {
         Freshness::Current => "current",
         Freshness::Behind => "behind",
@@ -222,7 +222,7 @@ pub fn retried(done: &Retried) -> String {
 }
 
 /// What stopped a read model, in one line.
-fn why(failure: &Failure) -> String {
+pub(super) fn why(failure: &Failure) -> String {
     let place = failure.place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
     format!("{}: {}{place}", wire::at(failure.position), failure.error)
 }
@@ -302,7 +302,7 @@ struct RebuiltLine<'a> {
 
 /// An event that could not be applied.
 #[derive(Debug, Serialize)]
-struct FailureLine<'a> {
+pub(super) struct FailureLine<'a> {
     /// Of the event.
     position: u64,
     /// The key of the row, where it came that far.

@@ -1,8 +1,9 @@
 //! What `send` prints: receipts, rejections and rehearsals.
 
-use super::{Output, state, text, wire};
+use super::{Output, preview, state, text, wire};
 use esctl::json::Value;
-use esctl::workbench::send::{Receipt, Refusal, Rehearsal, Sent};
+use esctl::workbench::rehearse::Rehearsal;
+use esctl::workbench::send::{Receipt, Refusal, Sent};
 use std::fmt::Write;
 use std::io;
 
@@ -25,14 +26,18 @@ pub fn rehearsal(rehearsal: &Rehearsal, out: &mut Output) -> io::Result<()> {
             dry_run: true,
             state: (&rehearsal.state).into(),
             changes: rehearsal.changes.iter().map(wire::Changed::from).collect(),
+            projections: preview::lines(&rehearsal.projections),
         });
         return out.line(&wire::line(&answer)?);
     }
-    match &rehearsal.sent {
-        Sent::Accepted(receipt) => accepted(receipt, "would be accepted", out)?,
-        Sent::Rejected(refusal) => rejected(refusal, out)?,
-    }
-    state::changes(&rehearsal.changes, out)
+    let receipt = match &rehearsal.sent {
+        Sent::Accepted(receipt) => receipt,
+        Sent::Rejected(refusal) => return rejected(refusal, out),
+    };
+    accepted(receipt, "would be accepted", out)?;
+    state::changes(&rehearsal.changes, out)?;
+    let first = receipt.events.first().map_or(receipt.position, |event| event.position);
+    preview::previews(&rehearsal.projections, first, out)
 }
 
 fn accepted(receipt: &Receipt, how: &str, out: &mut Output) -> io::Result<()> {

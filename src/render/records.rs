@@ -7,9 +7,11 @@ use esctl::event::{Head, Recorded};
 use esctl::json::Value;
 use esctl::store::StreamInfo;
 use esctl::workbench::Change;
+use esctl::workbench::fork::Forked;
 use esctl::workbench::import::Imported;
 use esctl::workbench::project::ColumnInfo;
 use esctl::workbench::replay::Step;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -215,6 +217,76 @@ impl Render for BackupDone<'_> {
             hash: self.head.hash.to_string(),
         })
     }
+}
+
+/// Columns of [`ForkDone`].
+pub const FORK: &[Column] = &[
+    Column::text("file"),
+    Column::text("store"),
+    Column::text("from"),
+    Column::number("events"),
+    Column::number("commands"),
+    Column::number("position"),
+    Column::text("hash"),
+];
+
+/// A fork that was made.
+#[derive(Debug)]
+pub struct ForkDone<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// The id of the new store.
+    pub store: &'a str,
+    /// The id of the store that it was made of.
+    pub from: &'a str,
+    /// What is in it.
+    pub forked: Forked,
+}
+
+impl Render for ForkDone<'_> {
+    fn cells(&self) -> Vec<String> {
+        let Forked { events, commands, head } = &self.forked;
+        vec![
+            text::harmless(&self.file.to_string_lossy()).into_owned(),
+            self.store.to_owned(),
+            self.from.to_owned(),
+            events.to_string(),
+            commands.to_string(),
+            head.position.to_string(),
+            head.hash.to_string(),
+        ]
+    }
+
+    fn json(&self) -> io::Result<String> {
+        wire::line(&ForkLine {
+            file: &self.file.to_string_lossy(),
+            store: self.store,
+            from: self.from,
+            events: self.forked.events,
+            commands: self.forked.commands,
+            position: self.forked.head.position.0,
+            hash: self.forked.head.hash.to_string(),
+        })
+    }
+}
+
+/// The same in JSON.
+#[derive(Debug, Serialize)]
+struct ForkLine<'a> {
+    /// The file.
+    file: &'a str,
+    /// The id of the new store.
+    store: &'a str,
+    /// The id of the store that it was made of.
+    from: &'a str,
+    /// Events in it.
+    events: u64,
+    /// The commands they belong to.
+    commands: u64,
+    /// The position of its last event.
+    position: u64,
+    /// The hash of its last event.
+    hash: String,
 }
 
 /// The one record that a verb has to say: as JSON it is an object, not a list of one.

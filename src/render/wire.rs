@@ -2,6 +2,7 @@
 //!
 //! Payloads, states and values are JSON text already, exact; [`Exact`] puts them in as they are.
 
+use super::preview::PreviewLine;
 use super::text::harmless;
 use esctl::diagnostic::{self, Severity};
 use esctl::event::{Command, Expect, Recorded, Time};
@@ -195,6 +196,8 @@ pub struct Rehearsed<'a> {
     pub state: Exact<'a>,
     /// What changed in the state.
     pub changes: Vec<Changed<'a>>,
+    /// What would change in read models.
+    pub projections: Vec<PreviewLine<'a>>,
 }
 
 /// One thing that changed in a state.

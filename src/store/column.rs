@@ -22,6 +22,20 @@ pub(super) enum Kept<'a> {
 /// A decimal of up to so many significant digits survives a 64-bit float.
 const FLOAT_DIGITS: u32 = 15;
 
+/// A value as it comes back from a column.
+pub(super) fn normal(kind: ColumnKind, value: &Value) -> Value {
+    match (kind, value) {
+        (ColumnKind::Decimal, Value::Integer(n)) => Value::Decimal((*n).into()),
+        (ColumnKind::Decimal, Value::Decimal(d)) => Value::Decimal(d.normalize()),
+        (ColumnKind::Json, value) => {
+            let mut text = String::new();
+            json::write(value, &mut text);
+            json::parse(&text).unwrap_or_else(|_| value.clone())
+        }
+        (_, value) => value.clone(),
+    }
+}
+
 /// Turns a value into what is kept of it in that column.
 pub(super) fn keep<'a>(column: &Column, value: &'a Value) -> Result<Kept<'a>, StoreError> {
     Ok(match (column.kind, value) {

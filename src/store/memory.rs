@@ -2,11 +2,11 @@
 
 use super::column::{self, Kept};
 use super::{
-    Ahead, Appended, ColumnKind, Decision, DomainUse, EventFilter, EventPage, Failure, Finding, Generation, Row,
-    RowChange, RowFilter, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
+    Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Finding, Generation, Row, RowChange,
+    RowFilter, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
-use crate::json::{self, Value};
+use crate::json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -62,8 +62,7 @@ impl Filling {
         for change in changes {
             match change {
                 RowChange::Put(row) => {
-                    let normal = table.columns.iter().zip(row).map(|(column, value)| normal(column.kind, value));
-                    self.rows.insert(column::keep_key(key, &row[0])?.into_owned(), normal.collect());
+                    self.rows.insert(column::keep_key(key, &row[0])?.into_owned(), table.kept(row));
                 }
                 RowChange::Delete(value) => {
                     self.rows.remove(&column::keep_key(key, value)?.into_owned());
@@ -143,20 +142,6 @@ fn passes(event: &Recorded, filter: &EventFilter) -> bool {
         && filter.aggregate.as_ref().is_none_or(|wanted| **wanted == *aggregate)
         && filter.kind.as_ref().is_none_or(|wanted| **wanted == *event.kind)
         && filter.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|(a, k)| **a == *aggregate && **k == *event.kind))
-}
-
-/// A value as it comes back from a column.
-fn normal(kind: ColumnKind, value: &Value) -> Value {
-    match (kind, value) {
-        (ColumnKind::Decimal, Value::Integer(n)) => Value::Decimal((*n).into()),
-        (ColumnKind::Decimal, Value::Decimal(d)) => Value::Decimal(d.normalize()),
-        (ColumnKind::Json, value) => {
-            let mut text = String::new();
-            json::write(value, &mut text);
-            json::parse(&text).unwrap_or_else(|_| value.clone())
-        }
-        (_, value) => value.clone(),
-    }
 }
 
 impl Store for MemoryStore {

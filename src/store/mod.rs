@@ -11,6 +11,7 @@ pub mod chain;
 mod check;
 mod column;
 pub mod memory;
+pub mod past;
 pub mod sqlite;
 
 use crate::event::{Command, Expect, Hash, Head, NewEvent, Position, Recorded, StreamName, Time, Version};
@@ -182,6 +183,13 @@ pub struct Table {
     pub indexes: Vec<Vec<Box<str>>>,
     /// The digest of the rules that fill it.
     pub digest: Box<str>,
+}
+
+impl Table {
+    /// A row as it comes back from a store, where what is stored may have had other digits: `25.10` is `25.1`.
+    pub fn kept(&self, row: &[Value]) -> Row {
+        self.columns.iter().zip(row).map(|(column, value)| column::normal(column.kind, value)).collect()
+    }
 }
 
 /// One filling of a read model's table. A projection has one that is served and at most one being built.

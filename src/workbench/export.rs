@@ -1,5 +1,6 @@
 //! Exporting: everything that was stored, in order, so that another store can hold the very same.
 
+use super::moment::command_at;
 use super::replay::cannot;
 use super::{Error, Misfit, PAGE, aggregate_of, meta};
 use crate::domain::{Domains, EventError};
@@ -116,11 +117,7 @@ fn hash_at(store: &mut dyn Store, position: Position, end: Position) -> Result<H
     if position > end {
         return Err(Misfit::new(format!("there is no position {position}: the store ends at {end}")).into());
     }
-    let page = store.read_all(Position(position.0 - 1), 1, true, &EventFilter::default())?;
-    let id = page.events.first().and_then(|event| event.command.as_ref()).map(|command| command.id.clone());
-    let Some(stored) = id.map(|id| store.command(&id)).transpose()?.flatten() else {
-        return damaged(format!("the event at position {position} has no command"));
-    };
+    let stored = command_at(store, position)?;
     match stored.events.last() {
         Some(last) if last.position == position => Ok(stored.head),
         Some(last) => Err(Misfit::new(format!(
@@ -140,7 +137,8 @@ fn same_command(one: &Recorded, other: &Recorded) -> bool {
     }
 }
 
-fn damaged<T>(words: impl std::fmt::Display) -> Result<T, Error> {
+/// What to say of a store that contradicts itself.
+pub(super) fn damaged<T>(words: impl std::fmt::Display) -> Result<T, Error> {
     Err(StoreError::Damaged(format!("the store is damaged: {words}")).into())
 }
 

@@ -1,12 +1,9 @@
 //! Read models that are brought up to date in the same transaction as the events: `inline: true`.
 
 use super::project::{Filled, Manner};
-use super::send::recorded;
 use super::{Error, Workbench};
-use crate::event::{Command, NewEvent, Position, Recorded, StreamName, Time, Version};
+use crate::event::{Command, NewEvent, Position, Time};
 use crate::store::{RowChange, StoreError, Table};
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// How often a turn is begun again where others appended by other rules meanwhile.
 const ATTEMPTS: usize = 100;
@@ -77,20 +74,8 @@ impl Workbench {
         if inline.is_empty() {
             return Ok(Vec::new());
         }
-        let head = self.store.head()?.position;
-        let command = Arc::new(command.clone());
-        let mut versions: HashMap<StreamName, Version> = HashMap::new();
-        let mut all = Vec::with_capacity(events.len());
-        for (position, event) in (head.0 + 1..).map(Position).zip(events) {
-            let before = match versions.get(&event.stream) {
-                Some(version) => *version,
-                None => self.store.version(&event.stream)?,
-            };
-            versions.insert(event.stream.clone(), before.next());
-            let event = recorded(event.clone(), position, before.next(), command.time);
-            all.push(Recorded { command: Some(Arc::clone(&command)), ..event });
-        }
-        let to = Position(head.0 + events.len() as u64);
+        let all = self.placed(command, events)?;
+        let to = all.last().map_or(self.store.head()?.position, |event| event.position);
         inline
             .iter()
             .map(|one| Ok(Step { changes: self.project_events(&one.table, one.generation, &all)?, to }))

@@ -1,8 +1,11 @@
 //! `--at`: which version of a stream, or position of the store, a moment means.
 
+use super::export::damaged;
 use super::{Error, Misfit, Workbench};
 use crate::diagnostic::suggest;
 use crate::event::{Moment, Position, StreamName, Version};
+use crate::store::past::Past;
+use crate::store::{EventFilter, Store, StoredCommand};
 
 impl Workbench {
     /// The version of a stream at a moment; without one, its last. A stream that is not there, a moment before its
@@ -44,32 +47,43 @@ impl Workbench {
         .into())
     }
 
+    /// The same domains over the store as it was at a moment. It can only be read.
+    pub fn as_of(mut self, at: Moment) -> Result<Self, Error> {
+        let position = self.position_at(at)?;
+        Ok(Self { store: Box::new(Past::new(self.store, position)?), ..self })
+    }
+
+    /// The same as it was when a command could have been sent to a stream: never in the middle of another command.
+    pub fn as_of_sending(mut self, stream: &StreamName, at: Moment) -> Result<Self, Error> {
+        let position = match at {
+            Moment::Version(version) => self.position_of_version(stream, version)?,
+            at => between_commands(self.store.as_mut(), at)?,
+        };
+        Ok(Self { store: Box::new(Past::new(self.store, position)?), ..self })
+    }
+
+    /// The position at which the store ended when a stream was at a version.
+    fn position_of_version(&mut self, stream: &StreamName, version: Version) -> Result<Position, Error> {
+        self.version_at(stream, Some(Moment::Version(version)))?;
+        let mut page = Vec::with_capacity(1);
+        self.store.read_stream(stream, Version(version.0.saturating_sub(1)), 1, false, &mut page)?;
+        let at = page.first().map_or(Position(0), |event| event.position);
+        let command = Extent::of(self.store.as_mut(), at)?;
+        let position = if version == Version(0) { command.before() } else { command.last };
+        if self.store.version_at(stream, position)? == version {
+            return Ok(position);
+        }
+        Err(command.is_cut(&format!("version {version} of `{stream}`")).into())
+    }
+
     /// The position of the store at a moment.
     pub(crate) fn position_at(&mut self, at: Moment) -> Result<Position, Error> {
-        match at {
-            Moment::Version(version) => {
-                let misfit =
-                    Misfit::new(String::from("only a stream has versions; `--at` takes a position or a time here"));
-                Err(misfit.hint(format!("`--at @{version}` is a position of the store")).into())
-            }
-            Moment::Position(position) => {
-                self.within_store(position)?;
-                Ok(position)
-            }
-            Moment::Time(time) => match self.store.position_at(time)? {
-                Position(0) => Err(Misfit::new(format!("the store had no event yet at {time}")).into()),
-                position => Ok(position),
-            },
-        }
+        position_at(self.store.as_mut(), at)
     }
 
     /// A position that the store has reached.
     pub(crate) fn within_store(&mut self, position: Position) -> Result<(), Error> {
-        let head = self.store.head()?.position;
-        if position <= head {
-            return Ok(());
-        }
-        Err(Misfit::new(format!("the store ends at position @{head}, there is no @{position}")).into())
+        within(self.store.as_mut(), position)
     }
 
     /// What to say of a stream that is not there.
@@ -83,5 +97,84 @@ impl Workbench {
             Some(near) => misfit.hint(format!("did you mean `{near}`?")),
             None => misfit.hint("`esctl streams` lists what there is"),
         })
+    }
+}
+
+/// The position of a store at a moment.
+fn position_at(store: &mut dyn Store, at: Moment) -> Result<Position, Error> {
+    match at {
+        Moment::Version(version) => {
+            let misfit =
+                Misfit::new(String::from("only a stream has versions; `--at` takes a position or a time here"));
+            Err(misfit.hint(format!("`--at @{version}` is a position of the store")).into())
+        }
+        Moment::Position(position) => {
+            within(store, position)?;
+            Ok(position)
+        }
+        Moment::Time(time) => match store.position_at(time)? {
+            Position(0) => Err(Misfit::new(format!("the store had no event yet at {time}")).into()),
+            position => Ok(position),
+        },
+    }
+}
+
+/// The same, where the store has a whole number of commands then: nobody has ever seen it in the middle of one.
+pub(super) fn between_commands(store: &mut dyn Store, at: Moment) -> Result<Position, Error> {
+    let position = position_at(store, at)?;
+    if position == Position(0) {
+        return Ok(position);
+    }
+    let command = Extent::of(store, position)?;
+    if command.last == position {
+        return Ok(position);
+    }
+    Err(command.is_cut(&format!("position @{position}")).into())
+}
+
+fn within(store: &mut dyn Store, position: Position) -> Result<(), Error> {
+    let head = store.head()?.position;
+    if position <= head {
+        return Ok(());
+    }
+    Err(Misfit::new(format!("the store ends at position @{head}, there is no @{position}")).into())
+}
+
+/// The command of the event at a position, which is not beyond the end.
+pub(super) fn command_at(store: &mut dyn Store, position: Position) -> Result<StoredCommand, Error> {
+    let page = store.read_all(Position(position.0.saturating_sub(1)), 1, true, &EventFilter::default())?;
+    let id = page.events.first().and_then(|event| event.command.as_ref()).map(|command| command.id.clone());
+    match id.map(|id| store.command(&id)).transpose()?.flatten() {
+        Some(stored) => Ok(stored),
+        None => damaged(format!("the event at position {position} has no command")),
+    }
+}
+
+/// The positions of a command's events.
+struct Extent {
+    first: Position,
+    last: Position,
+}
+
+impl Extent {
+    /// Of the command of the event at a position.
+    fn of(store: &mut dyn Store, position: Position) -> Result<Self, Error> {
+        let stored = command_at(store, position)?;
+        let mut positions = stored.events.iter().map(|event| event.position);
+        let first = positions.next().unwrap_or(position);
+        Ok(Self { first, last: positions.next_back().unwrap_or(first) })
+    }
+
+    /// Where the store ended before it.
+    fn before(&self) -> Position {
+        Position(self.first.0.saturating_sub(1))
+    }
+
+    /// What to say of a place within it.
+    fn is_cut(&self, place: &str) -> Misfit {
+        let Self { first, last } = self;
+        let misfit =
+            Misfit::new(format!("{place} is in the middle of a command, whose events are @{first} to @{last}"));
+        misfit.hint(format!("`--at @{}` is before the command, `--at @{last}` after it", self.before()))
     }
 }

@@ -1,10 +1,9 @@
 //! Sending: a command is decided on the state it is stored on, and its events are stored, all of them or none.
 
-use super::change::changes;
 use super::kept::Kept;
 use super::meta::{self, Origin, RESERVED};
-use super::replay::{Folding, fold_stream, state_value};
-use super::{Change, Error, Misfit, Workbench, aggregate_of};
+use super::replay::fold_stream;
+use super::{Error, Misfit, Workbench, aggregate_of};
 use crate::domain::fields::Fields;
 use crate::domain::{Aggregate, CommandRules, Domains};
 use crate::event::{
@@ -16,7 +15,6 @@ use crate::script::decide::{Case, Decided};
 use crate::script::fold::Payload;
 use crate::script::{Emission, Rejection, State};
 use crate::store::{Decision, StoredCommand};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -107,20 +105,9 @@ pub struct Refusal {
     pub head: Hash,
 }
 
-/// What a command would give, if it were sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rehearsal {
-    /// As if it had been sent: positions are those its events would get now.
-    pub sent: Sent,
-    /// What would change in the state of its stream.
-    pub changes: Vec<Change>,
-    /// The state of its stream after it.
-    pub state: Value,
-}
-
 /// A request that fits: names known, payload typed.
 pub(super) struct Accepted {
-    stream: StreamName,
+    pub(super) stream: StreamName,
     name: String,
     id: String,
     /// The id was made for this command: nobody can have used it before.
@@ -133,6 +120,24 @@ pub(super) struct Accepted {
     causation: Option<Box<str>>,
     custom: Object,
     time: Time,
+}
+
+impl Accepted {
+    /// The command as it is stored, decided by the domain with that digest.
+    pub(super) fn command(&self, domain: &str) -> Command {
+        Command {
+            id: self.id.as_str().into(),
+            stream: self.stream.clone(),
+            name: self.name.as_str().into(),
+            data: self.text.clone(),
+            actor: self.actor.clone(),
+            correlation: self.correlation.clone(),
+            causation: self.causation.clone(),
+            meta: (!self.custom.is_empty()).then(|| Value::Object(self.custom.clone()).to_string().into()),
+            time: self.time,
+            domain: domain.into(),
+        }
+    }
 }
 
 /// What a decision came to, before anything is stored.
@@ -159,45 +164,6 @@ impl Workbench {
             Err(error) => {
                 self.store.rollback();
                 Err(error)
-            }
-        }
-    }
-
-    /// Decides a command and stores nothing.
-    pub fn rehearse(&mut self, request: Request, now: &Now) -> Result<Rehearsal, Error> {
-        let mut accepted = self.accept(request, now)?;
-        let domains = self.domains.clone();
-        let aggregate = aggregate_of(&domains, &accepted.stream)?;
-        let (version, before) = self.state_before(&domains, aggregate, &accepted)?;
-        if let Some(sent) = self.sent_before(&accepted)? {
-            return Ok(Rehearsal { sent, changes: Vec::new(), state: before });
-        }
-        expected(&accepted, version)?;
-        let raised = self.raise(&mut accepted)?;
-        match self.decide(&accepted, version, &mut Kept::default())? {
-            Settled::Rejected(rejection) => {
-                let sent = Sent::Rejected(self.refusal(&accepted, rejection, version)?);
-                Ok(Rehearsal { sent, changes: Vec::new(), state: before })
-            }
-            Settled::Accepted(emission) => {
-                let head = self.store.head()?;
-                let own =
-                    Folding { state: emission.own.0, version: emission.own.1, position: head.position, time: None };
-                let state = state_value(aggregate, &accepted.stream, &own)?;
-                let mut versions: HashMap<StreamName, Version> = HashMap::new();
-                let mut events = Vec::with_capacity(emission.events.len());
-                for (index, event) in emission.events.into_iter().enumerate() {
-                    let before = match versions.get(&event.stream) {
-                        Some(version) => *version,
-                        None => self.store.version(&event.stream)?,
-                    };
-                    versions.insert(event.stream.clone(), before.next());
-                    let position = Position(head.position.0 + index as u64 + 1);
-                    events.push(recorded(event, position, before.next(), accepted.time));
-                }
-                let position = events.last().map_or(head.position, |event| event.position);
-                let receipt = receipt(&accepted, own.version, position, events, head.hash, raised);
-                Ok(Rehearsal { sent: Sent::Accepted(receipt), changes: changes(&before, &state), state })
             }
         }
     }
@@ -285,18 +251,7 @@ impl Workbench {
         let domains = self.domains.clone();
         let aggregate = aggregate_of(&domains, &accepted.stream)?;
         let file = &domains.files()[aggregate.file];
-        let command = Command {
-            id: accepted.id.as_str().into(),
-            stream: accepted.stream.clone(),
-            name: accepted.name.as_str().into(),
-            data: accepted.text.clone(),
-            actor: accepted.actor.clone(),
-            correlation: accepted.correlation.clone(),
-            causation: accepted.causation.clone(),
-            meta: (!accepted.custom.is_empty()).then(|| Value::Object(accepted.custom.clone()).to_string().into()),
-            time: accepted.time,
-            domain: file.digest.clone(),
-        };
+        let command = accepted.command(&file.digest);
         let inline = self.project_inline(&command, &events, &mut kept.inline)?;
         let decision = Decision { command: &command, domain_text: &file.source.text, events: &events };
         let appended = self.store.append(&decision)?;
@@ -318,7 +273,7 @@ impl Workbench {
     }
 
     /// The first receipt of a command that was stored before.
-    fn sent_before(&mut self, accepted: &Accepted) -> Result<Option<Sent>, Error> {
+    pub(super) fn sent_before(&mut self, accepted: &Accepted) -> Result<Option<Sent>, Error> {
         if accepted.fresh {
             return Ok(None);
         }
@@ -342,7 +297,7 @@ impl Workbench {
     }
 
     /// Time does not go backwards: a time before the store's last is raised to it. Says so.
-    fn raise(&mut self, accepted: &mut Accepted) -> Result<Option<Time>, Error> {
+    pub(super) fn raise(&mut self, accepted: &mut Accepted) -> Result<Option<Time>, Error> {
         match self.store.head()?.time {
             Some(last) if last > accepted.time => {
                 accepted.time = last;
@@ -352,7 +307,12 @@ impl Workbench {
         }
     }
 
-    fn refusal(&mut self, accepted: &Accepted, rejection: Rejection, version: Version) -> Result<Refusal, Error> {
+    pub(super) fn refusal(
+        &mut self,
+        accepted: &Accepted,
+        rejection: Rejection,
+        version: Version,
+    ) -> Result<Refusal, Error> {
         let head = self.store.head()?;
         Ok(Refusal {
             stream: accepted.stream.clone(),
@@ -363,17 +323,6 @@ impl Workbench {
             position: head.position,
             head: head.hash,
         })
-    }
-
-    fn state_before(
-        &mut self,
-        domains: &Domains,
-        aggregate: &Aggregate,
-        accepted: &Accepted,
-    ) -> Result<(Version, Value), Error> {
-        let version = self.store.version(&accepted.stream)?;
-        let folding = fold_stream(domains, aggregate, self.store.as_mut(), &accepted.stream, version)?;
-        Ok((version, state_value(aggregate, &accepted.stream, &folding)?))
     }
 
     /// Runs the decision; streams it asks for are read and it is run again, with all it asked for so far.
@@ -463,7 +412,7 @@ impl Workbench {
     }
 }
 
-fn expected(accepted: &Accepted, actual: Version) -> Result<(), Error> {
+pub(super) fn expected(accepted: &Accepted, actual: Version) -> Result<(), Error> {
     match accepted.expect {
         Some(expected) if !expected.holds(actual) => {
             Err(Error::Conflict { stream: accepted.stream.clone(), expected, actual })
@@ -513,7 +462,7 @@ fn difference(accepted: &Accepted, stored: &StoredCommand) -> Option<String> {
     (!same).then(|| "its payload was another".to_owned())
 }
 
-pub(super) fn recorded(event: NewEvent, position: Position, version: Version, time: Time) -> Recorded {
+fn recorded(event: NewEvent, position: Position, version: Version, time: Time) -> Recorded {
     Recorded {
         position,
         stream: event.stream,
@@ -526,7 +475,7 @@ pub(super) fn recorded(event: NewEvent, position: Position, version: Version, ti
     }
 }
 
-fn receipt(
+pub(super) fn receipt(
     accepted: &Accepted,
     version: Version,
     position: Position,

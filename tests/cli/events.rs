@@ -71,3 +71,57 @@ fn nothing_is_an_empty_listing() {
     assert_eq!(folder.esctl("events --after 4 -o csv").done(), "position,stream,version,type,time,data\n");
     assert_eq!(folder.esctl("events --after 4").done(), "position  stream  version  type  time  data\n");
 }
+
+#[test]
+fn up_to_a_moment() {
+    let folder = Folder::bank();
+    for (day, name) in [(1, "ada"), (2, "bob"), (3, "eve"), (4, "zoe")] {
+        let send =
+            format!("ESCTL_CLOCK=2026-01-0{day}T12:00:00Z esctl send account/{name} Open owner={name} currency=EUR");
+        folder.bash(&send).done();
+    }
+    let positions = |line: &str| {
+        let rows = folder.esctl(&format!("events {line} -o ndjson")).done();
+        let position = |row: &str| serde_json::from_str::<serde_json::Value>(row).unwrap()["position"].to_string();
+        rows.lines().map(position).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(positions("--until @2"), "1 2");
+    assert_eq!(positions("--until 2"), "1 2");
+    assert_eq!(positions("--until 2026-01-02T12:00:00Z"), "1 2");
+    assert_eq!(positions("--until 2026-01-03T11:59:59.999999Z"), "1 2");
+    assert_eq!(positions("--until 2026-01-31"), "1 2 3 4");
+    assert_eq!(positions("--until @0"), "");
+    assert_eq!(positions("--until @3 --after 1"), "2 3");
+    assert_eq!(positions("--until @3 --after 3"), "");
+    assert_eq!(positions("--until @3 --reverse"), "3 2 1");
+    assert_eq!(positions("--until @3 --reverse --limit 1"), "3");
+    assert_eq!(positions("--until @3 --stream account/zoe"), "");
+    assert_eq!(positions("--until @3 --type Opened --limit 2"), "1 2");
+    assert_eq!(folder.bash("esctl events --until @3 | head -1").done().split_whitespace().next(), Some("position"));
+    assert_snapshot!(folder.esctl("events --until @5"), @r"
+    exit: 2
+    stderr:
+    error: the store ends at position @4, there is no @5
+    ");
+    assert_snapshot!(folder.esctl("events --until 2025-12-31"), @r"
+    exit: 2
+    stderr:
+    error: the store had no event yet at 2025-12-31T00:00:00.000000Z
+    ");
+    assert_snapshot!(folder.esctl("events --until noon"), @r"
+    exit: 2
+    stderr:
+    error: `--until noon` is neither a position, as in `--until @120`, nor a time, as in `--until 2026-01-31T12:00:00Z`
+    ");
+    assert_snapshot!(folder.esctl("events --until @2 --after @3"), @r"
+    exit: 2
+    stderr:
+    error: `--until` is @2, which is before `--after @3`
+    ");
+    assert_snapshot!(folder.esctl("events --until @2 --after @3 --reverse"), @r"
+    exit: 2
+    stderr:
+    error: with `--reverse`, `--after` and `--until` both say where to begin
+    hint: `--after` leaves out the event at its position, `--until` does not
+    ");
+}

@@ -4,7 +4,7 @@ use crate::support::Folder;
 
 const VERBS: &[&str] = &[
     "init", "check", "test", "describe", "schema", "send", "replay", "events", "streams", "diff", "blame", "bisect",
-    "trace", "plan", "project", "sql", "rules", "verify", "backup", "export", "import",
+    "trace", "plan", "project", "sql", "rules", "verify", "backup", "fork", "export", "import",
 ];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "parked", "retry", "show", "verify"];
 

@@ -155,6 +155,10 @@ fn a_dry_run_stores_nothing() {
     account/ada  Deposit would be accepted  version 4  @4
       4  @4  Deposited {"amount":1.00}
         balance: 0.30 → 1.30
+      balances  ada
+        balance: 0.3 → 1.3
+        deposits: 2 → 3
+      ledger  ada#4  added {"line":"ada#4","account":"ada","version":4,"kind":"deposit","amount":1,"ref":null,"day":"2026-01-31"}
     stderr:
     note: a dry run: nothing was stored
     "#);
@@ -162,7 +166,7 @@ fn a_dry_run_stores_nothing() {
         .esctl("send account/ada Deposit amount=1.00 --dry-run -o json")
         .exits(0)
         .prints(r#""dry_run":true,"state":{"#)
-        .prints(r#""changes":[{"path":"/balance","before":0.30,"after":1.30}]}"#);
+        .prints(r#""changes":[{"path":"/balance","before":0.30,"after":1.30}],"projections":[{"name":"balances","key":"ada","#);
     folder.esctl("send account/ada Withdraw amount=25 --dry-run").exits(1).prints("rejected: insufficient_funds");
     folder.esctl("replay account/ada").exits(0).prints("version 3");
     let fresh = Folder::bank();

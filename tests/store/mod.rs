@@ -7,6 +7,7 @@ mod generations;
 mod log;
 mod model;
 mod parts;
+mod past;
 
 use esctl::event::{Command, NewEvent, Position, Recorded, StreamName, Time};
 use esctl::json::Value;

@@ -4,11 +4,11 @@ use super::{stopped, tick};
 use crate::cli::asking;
 use crate::cli::context::{self, Context, Purpose};
 use crate::cli::failure::{Failure, ended};
+use crate::cli::replay::moment;
 use crate::render::Listing;
 use crate::render::records::Row;
 use crate::render::talk::Ticker;
 use esctl::diagnostic::{Diagnostic, Place, Source, suggest};
-use esctl::event::Moment;
 use esctl::json::Value;
 use esctl::store::Store;
 use esctl::store::sqlite::SqliteStore;
@@ -51,7 +51,7 @@ pub struct ShowArgs {
     /// the rows as they were then, at a position or a time: computed from the events up to it by the rules of today, and
     /// written nowhere
     #[arg(long, value_name = "MOMENT")]
-    at: Option<Moment>,
+    at: Option<String>,
     /// the rows as they are in the store, with the columns that they have there: nothing is brought up to date or written
     #[arg(long, conflicts_with = "at")]
     stale: bool,
@@ -72,14 +72,15 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
         let picked = Picked::new(args, &shown.columns())?;
         return list(args, &shown, &picked, Rows::Alone(Box::new(store)), context);
     }
-    let purpose = if args.at.is_some() { Purpose::Look } else { Purpose::Project };
+    let at = moment(args.at.as_deref())?;
+    let purpose = if at.is_some() { Purpose::Look } else { Purpose::Project };
     let mut workbench = context.workbench(purpose)?;
     // What is not there is said before a long work is begun.
     let picked = Picked::new(args, &workbench.project_columns(&args.name)?)?;
     let mut ticker = Ticker::before_data();
     let mut progress = |progress| tick(&mut ticker, &args.name, progress);
     let manner = Manner { park: args.park, ..Manner::default() };
-    if let Some(at) = args.at {
+    if let Some(at) = at {
         let mut aside = SqliteStore::scratch()?;
         let computed = workbench.project_past(&args.name, at, manner, &mut aside, &mut progress);
         drop(ticker);

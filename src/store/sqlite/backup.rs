@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::fault::{Fault, code};
+use super::open::in_folder;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
@@ -41,9 +42,10 @@ pub(super) fn explain(fault: Fault, to: &Path, busy: Duration) -> Fault {
 }
 
 fn open(path: &Path) -> Result<Connection, Fault> {
-    // With a folder in front, `:memory:` and `file:x?…` are names like any other.
-    let place = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
-    Ok(Connection::open_with_flags(place, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+    Ok(Connection::open_with_flags(
+        in_folder(path),
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?)
 }
 
 fn mode(connection: &Connection, mode: &str) -> Result<(), Fault> {

@@ -167,6 +167,15 @@ impl SqliteStore {
         Ok(Self::over(path, options, Turnstile::open(), opened))
     }
 
+    /// A new store with that id in an empty file that nobody else knows of, to be filled and then given its name. It has no
+    /// log beside it, and nothing is flushed to the disk: that is for who gives it its name.
+    pub fn unseen(path: impl AsRef<Path>, id: &str) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        let options = Options::new(Access::Create(id.into()));
+        let opened = open::unseen(&path, &options, id).map_err(|fault| fault.say(&path, options.busy))?;
+        Ok(Self::over(path, options, Turnstile::open(), opened))
+    }
+
     fn over(path: PathBuf, options: Options, turnstile: Arc<Turnstile>, opened: Opened) -> Self {
         Self {
             path,

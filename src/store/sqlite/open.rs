@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write;
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,8 +56,7 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
     if is_new {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    // With a folder in front, `:memory:` and `file:x?…` are names like any other.
-    let place = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
+    let place = in_folder(path);
     let mut only_read = None;
     let (connection, mut found) = match connect(&place, path, flags, options) {
         Err(Fault::Sql(error)) if code(&error) == Some(ErrorCode::CannotOpen) && is_on_read_only_files(path) => {
@@ -120,6 +119,23 @@ pub(super) fn scratch(options: &Options, id: &str) -> Result<Opened, Fault> {
     secure(&connection, options)?;
     schema::create(&connection, Path::new(""), id)?;
     Ok(Opened { connection, presence: Presence::unseen(), id: id.into(), notices: Vec::new(), only_read: None })
+}
+
+/// A new store in an empty file that nobody else knows of. Nothing is beside it, neither a log nor a journal, and nothing is
+/// flushed to the disk: who is killed or fails begins anew, and who gives it its name flushes it.
+pub(super) fn unseen(path: &Path, options: &Options, id: &str) -> Result<Opened, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(in_folder(path), flags)?;
+    secure(&connection, options)?;
+    connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    schema::create(&connection, path, id)?;
+    Ok(Opened { connection, presence: Presence::unseen(), id: id.into(), notices: Vec::new(), only_read: None })
+}
+
+/// The name of a file for SQLite: with a folder in front, `:memory:` and `file:x?…` are names like any other.
+pub(super) fn in_folder(path: &Path) -> PathBuf {
+    if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() }
 }
 
 /// Has SQLite open the file, and looks what it is.

@@ -4,6 +4,7 @@ mod crew;
 pub mod diff;
 mod fill;
 pub mod parked;
+pub mod preview;
 pub mod proof;
 pub mod rebuild;
 mod rows;
