@@ -1,6 +1,6 @@
 //! What other rules would make of the history that is there.
 
-use super::differences::DIFFERENCES;
+use super::planned::DIFFERENCES;
 use super::listing::{Listing, Render};
 use super::text::{count, harmless, thousands, value};
 use super::wire::{self, Changed};
