@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest stream name, in bytes.
 pub const MAX_STREAM_BYTES: usize = 512;
@@ -157,6 +158,11 @@ impl Time {
     /// Microseconds since the epoch.
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// How much later it is than another instant; nothing where it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
     /// Reads RFC 3339 with an offset, or a date alone, which is its first instant in UTC.

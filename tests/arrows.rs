@@ -12,6 +12,8 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["domain/yaml.rs"]),
     ("clap", &["cli/"]),
     ("comfy_table", &["render/"]),
+    ("crossterm", &["cli/step.rs"]),
+    ("signal_hook", &["cli/step.rs"]),
     ("anyhow", &["cli/failure.rs"]),
     ("SystemTime::now", &["cli/context.rs"]),
     ("Timestamp::now", &["cli/context.rs"]),

@@ -253,7 +253,7 @@ fn the_past_can_be_asked_of_everything_by_position_and_by_time() {
         ),
         (
             "3",
-            "error: only a stream has versions; `--at` takes a position or a time here\nhint: `--at @3` is a position of the store\n",
+            "error: only a stream has versions; a moment here is a position or a time\nhint: `@3` is a position of the store\n",
         ),
     ] {
         for verb in ["project show counts", "streams", "fork x.db"] {

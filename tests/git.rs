@@ -83,3 +83,90 @@ fn a_history_sent_again_is_stored_once() {
         "grep -c '\"duplicate\":true' receipts.ndjson; esctl events -o ndjson --domain \"$SOURCES/domains\" | wc -l";
     assert_eq!(folder.bash(&format!("export SOURCES='{}'\n{again}", sources().display())).done(), "4\n8\n");
 }
+
+/// A repository with what makes histories hard: branches and merges, also of what both sides changed, paths that come back, a
+/// file that becomes a folder and a folder that becomes a file, a link, a changed mode, renames, a commit that changes nothing,
+/// dates that go backwards, and names with spaces and other scripts.
+const REPOSITORY: &str = r#"set -e
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.org GIT_COMMITTER_NAME=Ada GIT_COMMITTER_EMAIL=ada@example.org
+at() { export GIT_AUTHOR_DATE="$1" GIT_COMMITTER_DATE="$1"; }
+commit() { at "$1"; git add --all; git commit --quiet --allow-empty --message "$1"; }
+merge() { at "$1"; git merge --quiet --no-ff --message "$1" "$2" || { printf 'both\n' > README.md; git add --all; git commit --quiet --message "$1"; }; }
+git init --quiet --initial-branch=main repo; cd repo
+printf 'one\n' > README.md; mkdir -p src docs; printf 'a\n' > 'src/a b.rs'; printf 'ä\n' > 'src/ä 日本.rs'; printf 'x\n' > thing
+commit 2026-01-01T09:00:00Z
+printf 'two\n' > README.md; chmod +x thing
+commit 2026-01-02T09:00:00Z
+git checkout --quiet -b side
+printf 'side\n' > README.md; printf 'only here\n' > docs/side.md; git rm --quiet 'src/a b.rs'
+commit 2026-01-03T09:00:00Z
+printf 'more\n' >> docs/side.md; printf 'gone soon\n' > docs/brief.md
+commit 2026-01-03T10:00:00Z
+git rm --quiet docs/brief.md
+commit 2026-01-03T11:00:00Z
+git checkout --quiet main
+printf 'main\n' > README.md
+commit 2026-01-04T09:00:00+02:00
+merge 2026-01-05T09:00:00Z side
+rm thing; mkdir thing; printf 'y\n' > thing/inner; printf 'y\n' > thing/outer
+commit 2026-01-06T09:00:00Z
+rm -r thing; printf 'x\n' > thing; printf 'a\n' > 'src/a b.rs'
+commit 2026-01-05T08:00:00Z
+commit 2026-01-07T09:00:00Z
+git mv 'src/a b.rs' 'src/c [d] $e.rs'; rm README.md; ln -s docs/side.md README.md
+commit 2026-01-08T09:00:00Z
+git checkout --quiet -b late HEAD~2; printf 'late\n' > late; commit 2026-01-09T09:00:00Z
+git checkout --quiet main; merge 2026-01-09T10:00:00Z late
+git rm --quiet late; printf 'z\n' >> 'src/ä 日本.rs'
+commit 2026-01-10T09:00:00Z
+"#;
+
+#[test]
+fn git_is_the_judge_of_every_commit_and_every_path() {
+    let folder = Folder::empty();
+    folder.bash(REPOSITORY).done();
+    let git = "git -C repo -c safe.directory='*' -c core.quotePath=false";
+    let log = format!(
+        "{git} log --reverse --no-renames --first-parent -m --name-status --format='commit %H %cI' > log.txt || exit 9\nexec < log.txt\n"
+    );
+    let living = folder.bash(&script(&log)).done();
+    let listed = |what: &str| folder.bash(&format!("{git} {what} | LC_ALL=C sort")).done();
+    assert_eq!(living, listed("ls-tree -r --name-only HEAD"));
+    assert_eq!(std::fs::read_to_string(folder.file("left-out.txt")).unwrap(), "", "nothing is left out");
+
+    // The read model as it was after the last event of each commit.
+    let esctl = format!("esctl --domain '{}/domains/git.yaml'", sources().display());
+    let positions = folder.bash(&format!(
+        "{esctl} events -o ndjson | jq -r '[.position, if .type == \"Recorded\" then .stream[7:] else .data.commit end] | @tsv'"
+    ));
+    let mut last = std::collections::BTreeMap::new();
+    for line in positions.done().lines() {
+        let (position, commit) = line.split_once('\t').unwrap();
+        last.insert(commit.to_owned(), position.to_owned());
+    }
+    let commits = folder.bash(&format!("{git} log --reverse --first-parent --format=%H")).done();
+    assert_eq!((commits.lines().count(), last.len()), (10, 10), "{commits}");
+    for commit in commits.lines() {
+        let position = &last[commit];
+        let shown = format!("{esctl} project show paths --at @{position} -o ndjson | jq -r .path | LC_ALL=C sort");
+        let tree = listed(&format!("ls-tree -r --name-only {commit}"));
+        assert_eq!(folder.bash(&shown).done(), tree, "at {commit}, @{position}");
+    }
+
+    // The event behind the state of each path that there ever was, living or gone.
+    let paths =
+        folder.bash(&format!("{esctl} streams -o ndjson | jq -r '.stream | select(startswith(\"path/\"))[5:]'"));
+    let paths = paths.done();
+    let ever = listed("log --first-parent -m --no-renames --name-only --format= | LC_ALL=C sort -u | sed '/^$/d'");
+    assert_eq!(paths, ever);
+    assert_eq!(paths.lines().count(), 9, "{paths}");
+    for path in paths.lines() {
+        let (stream, path) = (format!("'path/{path}'"), format!("':(literal){path}'"));
+        let blamed = folder.bash(&format!(
+            "{esctl} blame {stream} commit -o ndjson | jq -r '.value, .event.data.commit, .event.command.id[:40]'"
+        ));
+        let judged = folder.bash(&format!("{git} log -1 --first-parent -m --format=%H -- {path}")).done();
+        assert_eq!(blamed.done(), judged.repeat(3), "{path}");
+    }
+}

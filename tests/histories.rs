@@ -8,14 +8,17 @@ use esctl::domain::Domains;
 use esctl::event::{Moment, NewEvent, Position, StreamName, Time, Version};
 use esctl::json::{self, Object, Value};
 use esctl::store::memory::MemoryStore;
+use esctl::store::sqlite::SqliteStore;
 use esctl::store::{Decision, Row, Store};
 use esctl::workbench::Workbench;
 use esctl::workbench::batch::{Batch, request_from_line};
 use esctl::workbench::bisect::{Turn, Wanted as Turns};
+use esctl::workbench::project::diff::{How, RowDiffers};
 use esctl::workbench::project::{Manner, Wanted};
-use esctl::workbench::replay::Step;
+use esctl::workbench::replay::{Step, Stretch};
 use esctl::workbench::send::{Now, Request, Sent};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -111,6 +114,19 @@ fn rows(workbench: &mut Workbench, name: &str) -> Vec<Row> {
         ControlFlow::Continue(())
     };
     workbench.project_rows(name, &Wanted::default(), each).unwrap();
+    rows
+}
+
+/// The rows of a read model as they were after an event, by key. In the same store `aside` it goes on from an earlier event.
+fn past(workbench: &mut Workbench, aside: &mut SqliteStore, name: &str, at: u64) -> BTreeMap<String, Row> {
+    let at = Moment::Position(Position(at));
+    let number = workbench.project_past(name, at, Manner::default(), aside, &mut |_| {}).unwrap();
+    let mut rows = BTreeMap::new();
+    let each = &mut |row: Row| {
+        rows.insert(row[0].to_string(), row);
+        ControlFlow::Continue(())
+    };
+    workbench.project_shown(name, number).unwrap().rows(aside, &Wanted::default(), each).unwrap();
     rows
 }
 
@@ -292,6 +308,91 @@ proptest! {
             for change in diff.changes {
                 prop_assert_eq!(at_path(&diff.to.state, &change.path), change.after.as_ref());
                 prop_assert_eq!(at_path(&diff.from.state, &change.path), change.before.as_ref());
+            }
+        }
+    }
+
+    /// The same of rows: `bisect` finds what asking after every event finds, and `diff` makes the one moment of the other.
+    #[test]
+    fn the_history_of_rows_is_that_of_the_read_model(lines in commands(), limit in 0..500_i64, from in 0..20_u64) {
+        let mut workbench = bank();
+        send_all(&mut workbench, &lines);
+        let end = workbench.store.head().unwrap().position.0;
+        let scratch = || SqliteStore::scratch().unwrap();
+        let mut aside = scratch();
+        let tables: Vec<_> = (0..=end).map(|at| past(&mut workbench, &mut aside, "balances", at)).collect();
+        let condition = workbench.row_condition("balances", &format!("exists && row.balance > {limit}")).unwrap().unwrap();
+        for key in ["0", "1", "2", "3"] {
+            let balance = |row: &Row| match &row[2] {
+                Value::Integer(n) => *n > limit,
+                Value::Decimal(n) => *n > limit.into(),
+                other => panic!("{other:?}"),
+            };
+            let text = Value::Text(key.to_owned()).to_string();
+            let holds: Vec<bool> = tables.iter().map(|table| table.get(&text).is_some_and(balance)).collect();
+            let mut found = |wanted| {
+                let turn = workbench.project_bisect("balances", key, &condition, wanted).unwrap();
+                turn.map(|turn| {
+                    assert_eq!(turn.row.is_some(), tables[usize::try_from(turn.position.0).unwrap()].contains_key(&text));
+                    (turn.position.0, turn.holds)
+                })
+            };
+            prop_assert_eq!(found(Turns::First), holds.iter().position(|holds| *holds).map(|n| (n as u64, true)));
+            let change = (1..holds.len()).rev().find(|n| holds[*n] != holds[n - 1]).map(|n| (n as u64, holds[n]));
+            prop_assert_eq!(found(Turns::Last), change);
+        }
+        let from = from.min(end);
+        let (mut first, mut second) = (scratch(), scratch());
+        let moments = (Moment::Position(Position(from)), None);
+        let diff = workbench.project_diff("balances", moments, (&mut first, &mut second), &mut |_| {}).unwrap();
+        let mut table = tables[usize::try_from(from).unwrap()].clone();
+        let each = &mut |row: RowDiffers| {
+            let key = row.key.to_string();
+            let values = table.entry(key.clone()).or_insert_with(|| vec![Value::Null; diff.table.columns.len()]);
+            for change in row.changes {
+                let place = diff.table.columns.iter().position(|column| format!("/{}", column.name) == change.path).unwrap();
+                assert_eq!(values[place], change.before.unwrap_or_default(), "{key}: {}", change.path);
+                values[place] = change.after.unwrap_or_default();
+            }
+            if row.how == How::Removed {
+                table.remove(&key);
+            }
+            ControlFlow::Continue(())
+        };
+        diff.rows((&mut first, &mut second), each).unwrap();
+        prop_assert_eq!(&table, &tables[usize::try_from(end).unwrap()]);
+    }
+
+    /// A stretch of steps is that part of all of them; `only` chooses from their changes; going forth and back gives the same.
+    #[test]
+    fn a_part_of_the_steps_is_a_part_of_all(lines in commands(), from in 0..9_u64, places in prop::collection::vec(0..30_u64, 0..9)) {
+        let mut workbench = bank();
+        send_all(&mut workbench, &lines);
+        for (stream, last) in streams(&mut workbench) {
+            let mut steps_of = |stretch: Stretch<'_>| {
+                let mut steps: Vec<Step> = Vec::new();
+                let each = &mut |step| { steps.push(step); ControlFlow::Continue(()) };
+                workbench.steps_of(&stream, &stretch, each).unwrap();
+                steps
+            };
+            let all = steps_of(Stretch::default());
+            let from = Version(from.min(last.0));
+            let stretch = Stretch { from: Some(Moment::Version(from)), ..Stretch::default() };
+            let first = usize::try_from(from.0.max(1) - 1).unwrap();
+            prop_assert_eq!(&steps_of(stretch), &all[first..]);
+            let mut chosen = all.clone();
+            for step in &mut chosen {
+                step.changes.retain(|change| change.path == "/balance");
+            }
+            chosen.retain(|step| !step.changes.is_empty());
+            prop_assert_eq!(steps_of(Stretch { only: Some("balance"), ..Stretch::default() }), chosen);
+            let mut stepper = workbench.stepper(&stream, &Stretch::default()).unwrap();
+            for place in places.iter().map(|place| place % (last.0 + 1)) {
+                let standing = stepper.at(Version(place)).unwrap();
+                let step = usize::try_from(place).unwrap().checked_sub(1).map(|n| &all[n]);
+                prop_assert_eq!(standing.event.as_ref(), step.map(|step| &step.event));
+                prop_assert_eq!(standing.gap, step.and_then(|step| step.gap));
+                prop_assert_eq!(standing.changes, step.map(|step| step.changes.clone()).unwrap_or_default());
             }
         }
     }

@@ -46,8 +46,7 @@ impl DescribeArgs {
 pub fn run(args: &DescribeArgs, context: &mut Context) -> Result<Exit, Failure> {
     let language = args.language();
     if language.is_some() && context.out.format != Format::Table {
-        let failure = Failure::usage("a diagram has no form as `-o` names them");
-        return Err(failure.hint("leave out `-o`, or `--mermaid` and `--dot`"));
+        return Err(no_form("leave out `-o`, or `--mermaid` and `--dot`"));
     }
     let all = Description::of(&context.domains()?);
     if all.domains.is_empty() {
@@ -73,6 +72,11 @@ pub fn run(args: &DescribeArgs, context: &mut Context) -> Result<Exit, Failure> 
     }
     .map_err(Failure::output)?;
     Ok(Exit::Done)
+}
+
+/// What is said where a diagram is to be a list.
+pub fn no_form(hint: &str) -> Failure {
+    Failure::usage("a diagram has no form as `-o` names them").hint(hint)
 }
 
 /// What is said where only scenarios were loaded.

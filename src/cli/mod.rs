@@ -27,6 +27,7 @@ mod schema;
 mod send;
 mod sources;
 mod sql;
+mod step;
 mod streams;
 mod test;
 mod trace;

@@ -2,20 +2,28 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
-use super::{rules, sources};
+use super::{rules, sources, step};
 use crate::render::{Format, Listing, records, state, wire};
+use esctl::diagnostic::suggest;
 use esctl::event::{Moment, MomentError, StreamName};
 use esctl::workbench::Workbench;
+use esctl::workbench::replay::Stretch;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-const EXAMPLES: &str = "examples:\n  esctl replay account/ada\n  esctl replay account/ada --at 1 --steps";
+const EXAMPLES: &str = "\
+examples:
+  esctl replay account/ada
+  esctl replay account/ada --at 1 --steps
+  esctl replay account/ada --steps --from 2 --only balance -o ndjson";
 
 /// show what a stream's events add up to: its state, now or at any moment before
 ///
-/// Reads and stores nothing. `--at` takes a version (`7`), a position (`@120`) or a time (`2026-01-31T12:00:00Z`; a
-/// date alone is its first instant in UTC).
+/// Reads and stores nothing. A moment is a version (`7`), a position (`@120`) or a time (`2026-01-31T12:00:00Z`; a date alone
+/// is its first instant in UTC). `--steps` marks what an event added with `+`, changed with `~` and removed with `-`, and
+/// shows how much time went by since the event before. As JSON a step is its event, with `gap_micros`, that time in
+/// microseconds, and `changes`, each with its `path` (a JSON pointer) and what was there `before` and `after`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReplayArgs {
@@ -32,20 +40,39 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "DIGEST", value_parser = rules::digits)]
     rules: Option<String>,
     /// every event, with what it changed in the state
-    #[arg(long)]
+    #[arg(long, conflicts_with = "step")]
     steps: bool,
+    /// one event at a time, forth and back by key; where there is no terminal, all of them, as `--steps`
+    #[arg(long)]
+    step: bool,
+    /// begin with the first event at or after this moment; what comes before is folded and not shown
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<String>,
+    /// only events that changed this part of the state, and what they changed of it: `balance`, `lines/0`
+    #[arg(long, value_name = "PATH")]
+    only: Option<String>,
 }
 
 /// Runs the verb.
 pub fn run(args: &ReplayArgs, context: &mut Context) -> Result<Exit, Failure> {
     let stream = StreamName::new(&args.stream).map_err(|error| Failure::usage(error.to_string()))?;
-    let at = moment(args.at.as_deref())?;
-    if context.out.format == Format::Csv && !args.steps {
+    let (at, from) = (moment(args.at.as_deref())?, moment(args.from.as_deref())?);
+    let steps = args.steps || args.step;
+    if from.is_some() && !steps {
+        return Err(Failure::usage("a state has no beginning: `--from` goes with `--steps` or `--step`"));
+    }
+    if args.only.is_some() && !args.steps {
+        return Err(Failure::usage("`--only` goes with `--steps`, which it chooses from"));
+    }
+    if context.out.format == Format::Csv && !steps {
         return Err(Failure::usage("a state has no rows: use `-o json`, or `--steps` for a row for each change"));
     }
+    let stretch = Stretch { from, at, only: args.only.as_deref() };
     let mut workbench = workbench(args, context)?;
-    let done = if args.steps {
-        steps(&stream, at, &mut workbench, context)
+    let done = if args.step && step::is_possible(context) {
+        step::run(&stream, &stretch, &mut workbench, context)
+    } else if steps {
+        all_steps(&stream, &stretch, &mut workbench, context)
     } else {
         whole(&stream, at, &mut workbench, context)
     };
@@ -90,33 +117,62 @@ fn whole(
     .map_err(Failure::output)
 }
 
-fn steps(
+fn all_steps(
     stream: &StreamName,
-    at: Option<Moment>,
+    stretch: &Stretch<'_>,
     workbench: &mut Workbench,
     context: &mut Context,
 ) -> Result<(), Failure> {
     let out = &mut context.out;
+    let mut any = false;
     match out.format {
         Format::Table => {
             let mut written = Ok(());
-            workbench.steps(stream, at, &mut |step| {
+            workbench.steps_of(stream, stretch, &mut |step| {
+                any = true;
                 written = state::step(&step, out);
                 if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
-            written.map_err(Failure::output)
+            written.map_err(Failure::output)?;
         }
         Format::Json | Format::Ndjson => {
             let mut listing = Listing::new(records::EVENTS, out);
-            let done = workbench.steps(stream, at, &mut |step| listing.push(&step));
-            ended(done, listing)
+            let done = workbench.steps_of(stream, stretch, &mut |step| {
+                any = true;
+                listing.push(&step)
+            });
+            ended(done, listing)?;
         }
         Format::Csv => {
             let mut listing = Listing::new(records::CHANGES, out);
-            let done = workbench.steps(stream, at, &mut |step| {
-                step.changes.iter().try_for_each(|change| listing.push(&records::StepChange(&step.event, change)))
+            let done = workbench.steps_of(stream, stretch, &mut |step| {
+                any = true;
+                step.changes.iter().try_for_each(|change| listing.push(&records::StepChange(&step, change)))
             });
-            ended(done, listing)
+            ended(done, listing)?;
         }
+    }
+    if !any {
+        context.talk.note(&nothing(stream, stretch, workbench));
+    }
+    Ok(())
+}
+
+/// What is said where no event is shown.
+fn nothing(stream: &StreamName, stretch: &Stretch<'_>, workbench: &Workbench) -> String {
+    let between = match (stretch.from, stretch.at) {
+        (Some(from), Some(at)) => format!(" from {from} to {at}"),
+        (Some(from), None) => format!(" from {from} on"),
+        (None, Some(at)) => format!(" up to {at}"),
+        (None, None) => String::new(),
+    };
+    let Some(only) = stretch.only else { return format!("there is no event of `{stream}`{between}") };
+    let words = format!("no event of `{stream}`{between} changed `{only}`");
+    let fields = workbench.domains.aggregate(stream.aggregate()).map(|aggregate| &aggregate.rules.fields);
+    let names: Vec<&str> = fields.into_iter().flatten().map(|field| field.name.as_str()).collect();
+    let first = only.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match suggest(first, names.iter().copied()).filter(|_| !names.contains(&first)) {
+        Some(near) => format!("{words}; did you mean `{near}`?"),
+        None => words,
     }
 }

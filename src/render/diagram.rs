@@ -25,6 +25,13 @@ pub enum Language {
     Dot,
 }
 
+/// How Mermaid shows commands, events and read models.
+pub(super) const COLORS: [&str; 3] = [
+    "  classDef command fill:#cfe2ff,stroke:#3b6fb6,color:#000",
+    "  classDef event fill:#ffe0b2,stroke:#c77700,color:#000",
+    "  classDef projection fill:#d6ecd2,stroke:#4a8b3c,color:#000",
+];
+
 /// What is drawn: commands and events in boxes of their aggregates, read models beside them.
 const DRAWN: [&str; 3] = ["command", "event", "projection"];
 
@@ -110,9 +117,7 @@ impl<'d> Picture<'d> {
         }
         alone.into_iter().try_for_each(|at| out.line(&format!("  {}", node(at))))?;
         self.edges.iter().try_for_each(|(from, to)| out.line(&format!("  n{from} --> n{to}")))?;
-        out.line("  classDef command fill:#cfe2ff,stroke:#3b6fb6,color:#000")?;
-        out.line("  classDef event fill:#ffe0b2,stroke:#c77700,color:#000")?;
-        out.line("  classDef projection fill:#d6ecd2,stroke:#4a8b3c,color:#000")
+        COLORS.iter().try_for_each(|line| out.line(line))
     }
 
     fn dot(&self, out: &mut Output) -> io::Result<()> {
@@ -162,7 +167,7 @@ fn label<'d>(thing: &Thing<'d>) -> &'d str {
 }
 
 /// A text between quotes, in which only these mean something.
-fn for_mermaid(text: &str) -> String {
+pub(super) fn for_mermaid(text: &str) -> String {
     harmless(text).replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;")
 }
 

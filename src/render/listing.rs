@@ -35,6 +35,16 @@ pub trait Render {
     fn json(&self) -> io::Result<String>;
 }
 
+impl<R: Render> Render for &R {
+    fn cells(&self) -> Vec<String> {
+        (*self).cells()
+    }
+
+    fn json(&self) -> io::Result<String> {
+        (*self).json()
+    }
+}
+
 /// A listing in the making. Its memory does not grow with its length.
 #[derive(Debug)]
 pub struct Listing<'o> {

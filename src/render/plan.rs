@@ -1,7 +1,7 @@
 //! What other rules would make of the history that is there.
 
-use super::planned::DIFFERENCES;
 use super::listing::{Listing, Render};
+use super::planned::DIFFERENCES;
 use super::text::{count, harmless, thousands, value};
 use super::wire::{self, Changed};
 use super::{Format, Output, state};
@@ -193,10 +193,10 @@ fn one(difference: &Difference, example: Option<&Begins>, out: &mut Output) -> i
                     version => format!("after version {version} ({} {})", wire::at(begins.position), begins.kind),
                 };
                 out.line(&format!("  {stream}  first differs {at}"))?;
-                state::changes(&begins.changes, out)?;
+                state::changes_below(&begins.changes, out)?;
             }
             out.line(&format!("  {stream}  version {}", found.version))?;
-            state::changes(&found.changes, out)
+            state::changes_below(&found.changes, out)
         }
         Difference::Event(found) => event(found, out),
         Difference::Invariant(found) => {
@@ -211,7 +211,7 @@ fn one(difference: &Difference, example: Option<&Begins>, out: &mut Output) -> i
                 (Some(before), None) => out.line(&format!("  {key}  removed, was {}", value(before))),
                 _ => {
                     out.line(&format!("  {key}"))?;
-                    state::changes(&found.changes, out)
+                    state::changes_below(&found.changes, out)
                 }
             }
         }

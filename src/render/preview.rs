@@ -38,7 +38,7 @@ fn row(name: &str, row: &RowPreview, out: &mut Output) -> io::Result<()> {
         (Some(before), None) => ("removed", before),
         _ => {
             out.line(&line)?;
-            return state::changes(&row.changes, out);
+            return state::changes_below(&row.changes, out);
         }
     };
     out.line(&format!("{line}  {how} {}", text::value(&Value::Object(whole.clone()))))

@@ -14,6 +14,7 @@ use esctl::workbench::replay::Step;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// Columns of [`Recorded`].
 pub const EVENTS: &[Column] = &[
@@ -50,6 +51,7 @@ impl Render for Step {
 
     fn json(&self) -> io::Result<String> {
         let mut event = wire::Event::from(&self.event);
+        event.gap_micros = self.gap.map(micros);
         event.changes = Some(self.changes.iter().map(wire::Changed::from).collect());
         wire::line(&event)
     }
@@ -62,6 +64,7 @@ pub const CHANGES: &[Column] = &[
     Column::number("version"),
     Column::text("type"),
     Column::text("time"),
+    Column::number("gap_micros"),
     Column::text("path"),
     Column::text("before"),
     Column::text("after"),
@@ -69,15 +72,15 @@ pub const CHANGES: &[Column] = &[
 
 /// One change of one event, for CSV.
 #[derive(Debug)]
-pub struct StepChange<'a>(pub &'a Recorded, pub &'a Change);
+pub struct StepChange<'a>(pub &'a Step, pub &'a Change);
 
 impl Render for StepChange<'_> {
     fn cells(&self) -> Vec<String> {
-        let Self(event, change) = self;
-        let side = |value: &Option<Value>| value.as_ref().map(exact).unwrap_or_default();
-        let mut cells = event.cells();
+        let Self(step, change) = self;
+        let mut cells = step.event.cells();
         cells.pop();
-        cells.extend([change.path.clone(), side(&change.before), side(&change.after)]);
+        cells.push(step.gap.map(|gap| micros(gap).to_string()).unwrap_or_default());
+        cells.extend(change.cells());
         cells
     }
 
@@ -325,6 +328,11 @@ impl Render for Diagnostic {
     fn json(&self) -> io::Result<String> {
         wire::line(&wire::Problem::from(self))
     }
+}
+
+/// A time that went by, as programs read it.
+fn micros(gap: Duration) -> u64 {
+    u64::try_from(gap.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A value as a cell of its own: texts as they are, nothing for null, JSON for lists and objects.

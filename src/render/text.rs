@@ -4,6 +4,7 @@ use esctl::event::is_control;
 use esctl::json::{self, Value};
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// A text that cannot do anything to a terminal: what it would obey is written as JSON escapes it (`\u001b`).
 ///
@@ -75,9 +76,34 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// How much time went by, as far as it matters to a reader: `+12 ms`, `+59 s`, `+04:05:06`, `+3 d 04:05`. What is finer is
+/// left out.
+pub fn gap(gap: Duration) -> String {
+    let (seconds, minutes, hours) = (gap.as_secs(), gap.as_secs() / 60, gap.as_secs() / 3600);
+    match seconds {
+        0 if gap.is_zero() => "+0 s".to_owned(),
+        0 if gap.as_micros() < 1_000 => format!("+{} µs", gap.as_micros()),
+        0 => format!("+{} ms", gap.as_millis()),
+        1..60 => format!("+{seconds} s"),
+        60..86_400 => format!("+{hours:02}:{:02}:{:02}", minutes % 60, seconds % 60),
+        _ => format!("+{} d {:02}:{:02}", thousands(hours / 24), hours % 24, minutes % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_goes_by() {
+        let words = |micros| gap(Duration::from_micros(micros));
+        assert_eq!([words(0), words(1), words(999)], ["+0 s", "+1 µs", "+999 µs"]);
+        assert_eq!([words(1_000), words(999_999), words(1_000_000)], ["+1 ms", "+999 ms", "+1 s"]);
+        let of_seconds = |seconds: u64| words(seconds * 1_000_000);
+        assert_eq!([of_seconds(59), of_seconds(60), of_seconds(86_399)], ["+59 s", "+00:01:00", "+23:59:59"]);
+        let days = [of_seconds(86_400), of_seconds(273_900), of_seconds(86_400 * 1_000)];
+        assert_eq!(days, ["+1 d 00:00", "+3 d 04:05", "+1,000 d 00:00"]);
+    }
 
     #[test]
     fn nothing_reaches_a_terminal_raw() {

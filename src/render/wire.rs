@@ -294,6 +294,9 @@ pub struct Event<'a> {
     data: Exact<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<Cause<'a>>,
+    /// Microseconds since the event before it in its stream, where that was asked for and there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_micros: Option<u64>,
     /// What it changed in the state, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Changed<'a>>>,
@@ -325,6 +328,7 @@ impl<'a> From<&'a Recorded> for Event<'a> {
             time: time(event.time),
             data: (&*event.data).into(),
             command: event.command.as_deref().map(Cause::from),
+            gap_micros: None,
             changes: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Projecting: one event applied to one row of a read model.
 
 use super::fault::Fault;
-use super::fold::{Meta, Payload};
+use super::fold::{Meta, Payload, truth};
 use super::host::{Host, Script};
 use super::value;
 use crate::json::{Object, Value};
@@ -11,6 +11,8 @@ use rhai::{Dynamic, Identifier, Map, Scope};
 pub const SCOPE: &[&str] = &["row", "event", "meta", "key", "exists"];
 /// The names a `key` sees.
 pub const KEY_SCOPE: &[&str] = &["event", "meta"];
+/// The names a condition on a row sees.
+pub const CONDITION_SCOPE: &[&str] = &["row", "exists"];
 
 /// Types a value for a column; or every problem with it, each beginning with its pointer.
 pub type AcceptCell = Box<dyn Fn(Value) -> Result<Value, Vec<String>>>;
@@ -246,6 +248,20 @@ impl Host {
             Some(wrong) => Err(Fault::new(format!("a key is a text or a number, not {}", wrong.kind_name()), whole())),
             None => Ok(keys),
         }
+    }
+
+    /// Whether a condition holds on a row; where there is none, on what a new one begins with.
+    pub fn holds_on_row(
+        &self,
+        condition: &Script,
+        rules: &RowRules,
+        key: &RowKey,
+        row: Option<&Cells>,
+    ) -> Result<bool, Fault> {
+        let mut scope = Scope::new();
+        scope.push_dynamic("row", row.cloned().unwrap_or_else(|| rules.first(key)).0);
+        scope.push_constant_dynamic("exists", row.is_some().into());
+        truth("a condition", condition, &self.run(condition, &mut scope)?)
     }
 
     /// Runs a handler on a row: the one there is, or a new one with its first values. Gives the row as it is then, or

@@ -1,5 +1,6 @@
 //! Blaming: which event gave each part of a state the value it has.
 
+use super::change::{is_within, pointer};
 use super::{Error, Misfit, Workbench};
 use crate::diagnostic::meant;
 use crate::event::{Moment, Recorded, StreamName};
@@ -37,11 +38,9 @@ impl Workbench {
             all.push(Blamed { path: path.to_owned(), value: value.clone(), event: origin(&last, path) });
         });
         let Some(path) = path else { return Ok(all) };
-        let wanted = if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let within =
-            |leaf: &str| leaf.strip_prefix(&wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let wanted = pointer(path);
         let known: Vec<String> = all.iter().map(|leaf| leaf.path[1..].to_owned()).collect();
-        all.retain(|leaf| within(&leaf.path));
+        all.retain(|leaf| is_within(&leaf.path, &wanted));
         if all.is_empty() {
             let version = replayed.version;
             let misfit = Misfit::new(format!("the state of `{stream}` has no `{path}` at version {version}"));

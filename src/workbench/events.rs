@@ -19,6 +19,13 @@ pub struct EventQuery {
 }
 
 impl Workbench {
+    /// The event at a position, with its command; `None` beyond the end and at 0.
+    pub fn event_at(&mut self, position: Position) -> Result<Option<Recorded>, Error> {
+        let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
+        let page = self.store.read_all(Position(before), 1, true, &EventFilter::default())?;
+        Ok(page.events.into_iter().next().filter(|event| event.position == position))
+    }
+
     /// Hands over one event after the other, with its command, in constant memory; nothing stays open meanwhile.
     pub fn events(
         &mut self,

@@ -3,7 +3,7 @@
 use super::export::damaged;
 use super::{Error, Misfit, Workbench};
 use crate::diagnostic::suggest;
-use crate::event::{Moment, Position, StreamName, Version};
+use crate::event::{Moment, Position, StreamName, Time, Version};
 use crate::store::past::Past;
 use crate::store::{EventFilter, Store, StoredCommand};
 
@@ -18,8 +18,7 @@ impl Workbench {
         let version = match at {
             None => return Ok(last),
             Some(Moment::Version(version)) if version > last => {
-                let misfit = Misfit::new(format!("`{stream}` ends at version {last}, there is no version {version}"));
-                return Err(misfit
+                return Err(beyond(stream, version, last)
                     .hint(format!("`--at {last}` is its last version, `--at 0` its initial state"))
                     .into());
             }
@@ -76,6 +75,28 @@ impl Workbench {
         Err(command.is_cut(&format!("version {version} of `{stream}`")).into())
     }
 
+    /// The version of a stream's first event at or after a moment, at least 1; one more than its last where there is none.
+    pub(crate) fn version_from(&mut self, stream: &StreamName, from: Moment) -> Result<Version, Error> {
+        let before = match from {
+            Moment::Version(version) => {
+                let last = self.store.version(stream)?;
+                if version > last {
+                    return Err(beyond(stream, version, last).into());
+                }
+                return Ok(version.max(Version(1)));
+            }
+            Moment::Position(position) => {
+                self.within_store(position)?;
+                Position(position.0.saturating_sub(1))
+            }
+            Moment::Time(time) => match Time::from_micros(time.micros() - 1) {
+                Ok(before) => self.store.position_at(before)?,
+                Err(_) => Position(0),
+            },
+        };
+        Ok(self.store.version_at(stream, before)?.next())
+    }
+
     /// The position of the store at a moment.
     pub(crate) fn position_at(&mut self, at: Moment) -> Result<Position, Error> {
         position_at(self.store.as_mut(), at)
@@ -104,9 +125,8 @@ impl Workbench {
 fn position_at(store: &mut dyn Store, at: Moment) -> Result<Position, Error> {
     match at {
         Moment::Version(version) => {
-            let misfit =
-                Misfit::new(String::from("only a stream has versions; `--at` takes a position or a time here"));
-            Err(misfit.hint(format!("`--at @{version}` is a position of the store")).into())
+            let misfit = Misfit::new("only a stream has versions; a moment here is a position or a time");
+            Err(misfit.hint(format!("`@{version}` is a position of the store")).into())
         }
         Moment::Position(position) => {
             within(store, position)?;
@@ -177,4 +197,9 @@ impl Extent {
             Misfit::new(format!("{place} is in the middle of a command, whose events are @{first} to @{last}"));
         misfit.hint(format!("`--at @{}` is before the command, `--at @{last}` after it", self.before()))
     }
+}
+
+/// A version that a stream does not have.
+fn beyond(stream: &StreamName, version: Version, last: Version) -> Misfit {
+    Misfit::new(format!("`{stream}` ends at version {last}, there is no version {version}"))
 }

@@ -1,6 +1,6 @@
 //! Replaying: the state of a stream, now or then, and how it came about.
 
-use super::change::changes;
+use super::change::{changes, changes_within, pointer};
 use super::{Change, Error, Misfit, PAGE, Workbench, aggregate_of, meta};
 use crate::domain::{Aggregate, Domains, EventError, StoredEvent};
 use crate::event::{Moment, Position, Recorded, StreamName, Time, Version};
@@ -8,6 +8,7 @@ use crate::json::Value;
 use crate::script::State;
 use crate::store::{Store, StoreError};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// A stream's state at a version.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +30,25 @@ pub struct Replayed {
 pub struct Step {
     /// The event, with its command.
     pub event: Recorded,
+    /// The time since the event before it in the stream; `None` for the first one.
+    pub gap: Option<Duration>,
     /// What it changed in the state.
     pub changes: Vec<Change>,
 }
 
+/// Which events of a stream to show; without limits, all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stretch<'a> {
+    /// From the first event at or after this moment; a version is that of the first event.
+    pub from: Option<Moment>,
+    /// Up to this moment.
+    pub at: Option<Moment>,
+    /// Only those that changed something at this path of the state, or within it, and of their changes only these.
+    pub only: Option<&'a str>,
+}
+
 /// A state that is being folded.
+#[derive(Debug, Clone)]
 pub(crate) struct Folding {
     pub state: State,
     pub version: Version,
@@ -65,18 +80,62 @@ impl Workbench {
         at: Option<Moment>,
         each: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Replayed, Error> {
+        self.steps_of(stream, &Stretch { at, ..Stretch::default() }, each)
+    }
+
+    /// The same of a stretch of the stream. What comes before it is folded and not shown.
+    pub fn steps_of(
+        &mut self,
+        stream: &StreamName,
+        stretch: &Stretch<'_>,
+        each: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Replayed, Error> {
         let domains = self.domains.clone();
         let aggregate = aggregate_of(&domains, stream)?;
-        let until = self.version_at(stream, at)?;
-        let mut folding = Folding::new(aggregate);
+        let until = self.version_at(stream, stretch.at)?;
+        let first = self.first_of(stream, stretch, until)?;
+        let only = stretch.only.map(pointer);
+        let mut folding = fold_stream(&domains, aggregate, self.store.as_mut(), stream, Version(first.0 - 1))?;
         let mut before = state_value(aggregate, stream, &folding)?;
+        let mut time = folding.time;
         fold_each((&domains, aggregate), self.store.as_mut(), stream, &mut folding, until, true, |folding, event| {
             let after = state_value(aggregate, stream, folding)?;
-            let step = Step { event, changes: changes(&before, &after) };
+            let gap = time.replace(event.time).map(|before| event.time.since(before));
+            let mut changes = changes(&before, &after);
             before = after;
-            Ok(each(step))
+            if let Some(only) = &only {
+                changes = changes_within(changes, only);
+                if changes.is_empty() {
+                    return Ok(ControlFlow::Continue(()));
+                }
+            }
+            Ok(each(Step { event, gap, changes }))
         })?;
         replayed(aggregate, stream, &folding)
+    }
+
+    /// The version of the first event of a stretch that ends with a version; at least 1. It may lie after the end, where no
+    /// event is in between.
+    pub(crate) fn first_of(
+        &mut self,
+        stream: &StreamName,
+        stretch: &Stretch<'_>,
+        until: Version,
+    ) -> Result<Version, Error> {
+        let Some(from) = stretch.from else { return Ok(Version(1)) };
+        let first = self.version_from(stream, from)?;
+        let in_order = match (from, stretch.at) {
+            (Moment::Position(from), Some(Moment::Position(at))) => from <= at,
+            (Moment::Time(from), Some(Moment::Time(at))) => from <= at,
+            (Moment::Position(_) | Moment::Time(_), None) => true,
+            _ => first <= until,
+        };
+        if in_order {
+            return Ok(first);
+        }
+        let misfit =
+            Misfit::new(format!("of `{stream}`, `--from` begins with version {first}, `--at` ends with {until}"));
+        Err(misfit.hint("`--from` names the earlier moment").into())
     }
 }
 

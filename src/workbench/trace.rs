@@ -29,6 +29,16 @@ pub struct Trace {
     pub beyond: Option<Box<str>>,
 }
 
+impl Drop for Trace {
+    /// Command by command: the tree may be deeper than what goes from each to those below it.
+    fn drop(&mut self) {
+        let mut left = std::mem::take(&mut self.root.follows);
+        while let Some((_, mut traced)) = left.pop() {
+            left.append(&mut traced.follows);
+        }
+    }
+}
+
 /// A command that follows from the root; these are in the order of the log.
 struct Effect {
     command: Arc<Command>,
@@ -90,10 +100,7 @@ impl Workbench {
 
     /// The command of the event at a position.
     fn command_at(&mut self, position: Position) -> Result<Option<Arc<Command>>, Error> {
-        let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
-        let page = self.store.read_all(Position(before), 1, true, &EventFilter::default())?;
-        let event = page.events.into_iter().next().filter(|event| event.position == position);
-        Ok(event.and_then(|event| event.command))
+        Ok(self.event_at(position)?.and_then(|event| event.command))
     }
 
     /// The position of a command's first event.

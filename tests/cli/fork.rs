@@ -134,8 +134,8 @@ fn a_moment_that_is_none() {
     assert_snapshot!(folder.esctl("fork x.db --at 2"), @r"
     exit: 2
     stderr:
-    error: only a stream has versions; `--at` takes a position or a time here
-    hint: `--at @2` is a position of the store
+    error: only a stream has versions; a moment here is a position or a time
+    hint: `@2` is a position of the store
     ");
     assert_snapshot!(folder.esctl("fork x.db --at @7"), @r"
     exit: 2

@@ -124,13 +124,13 @@ fn bisect_finds_the_event_that_made_the_difference() {
     account/ada  `state.balance > 20` holds from version 2 on
 
     version 2  @2  2026-01-31T12:00:00.000000Z  Deposited {"amount":25}
-        balance: 0 → 25
+      ~ balance: 0 → 25
     "#);
     assert_snapshot!(folder.bash("esctl bisect account/ada 'state.balance > 20' --last").done(), @r#"
     account/ada  `state.balance > 20` holds no more from version 3 on
 
     version 3  @3  2026-01-31T12:00:00.000000Z  Withdrawn {"amount":5}
-        balance: 25 → 20
+      ~ balance: 25 → 20
     "#);
     assert_snapshot!(folder.bash("esctl bisect account/ada 'state.balance == 0'").done(), @r"
     account/ada  `state.balance == 0` holds from the beginning
@@ -181,12 +181,12 @@ fn diff_compares_moments_and_streams() {
     assert_snapshot!(folder.esctl("diff account/ada 1").done(), @r"
     from  account/ada  version 1  @1  2026-01-31T12:00:00.000000Z
     to    account/ada  version 4  @5  2026-01-31T12:00:00.000000Z
-        balance: 0 → 15
+      ~ balance: 0 → 15
     ");
     assert_snapshot!(folder.esctl("diff account/ada @2 3").done(), @r"
     from  account/ada  version 2  @2  2026-01-31T12:00:00.000000Z
     to    account/ada  version 3  @3  2026-01-31T12:00:00.000000Z
-        balance: 25 → 20
+      ~ balance: 25 → 20
     ");
     assert_snapshot!(folder.esctl("diff account/ada 0 1 -o json").done(), @r#"
     [
@@ -255,6 +255,85 @@ fn trace_goes_to_the_first_cause_and_from_there_to_every_effect() {
 }
 
 #[test]
+fn a_trace_is_flat_or_drawn() {
+    let folder = bank();
+    assert_snapshot!(folder.esctl("trace @6 --flat").done(), @r#"
+    depth  command   id  causation  position  stream       type       data
+        0  Open      o                     1  account/ada  Opened     {"owner":"Ada","currency":"EUR"}
+        1  Deposit   d   @1                2  account/ada  Deposited  {"amount":25}
+        2  Withdraw  w   @2                3  account/ada  Withdrawn  {"amount":5}
+        2  Open      b   d                 4  account/bob  Opened     {"owner":"Bob","currency":"EUR"}
+        3  Transfer  t   @3                5  account/ada  Withdrawn  {"amount":5,"ref":"to bob"}
+        3  Transfer  t   @3                6  account/bob  Deposited  {"amount":5,"ref":"from ada"}
+    "#);
+    // In the order of the log; without `--flat` in that of the tree.
+    let positions = |flags: &str| {
+        let script = format!("esctl trace @6 {flags} -o ndjson | jq -c '[.position,.depth]' | paste -sd ' '");
+        folder.bash(&script).done()
+    };
+    assert_eq!(positions("--flat"), "[1,0] [2,1] [3,2] [4,2] [5,3] [6,3]\n");
+    assert_eq!(positions(""), "[1,0] [2,1] [3,2] [5,3] [6,3] [4,2]\n");
+    assert_eq!(
+        folder.bash("esctl trace @6 --flat -o json | jq -c .[]").done(),
+        folder.bash("esctl trace @6 --flat -o ndjson | jq -c .").done()
+    );
+    assert_snapshot!(folder.esctl("trace @6 --flat -o csv").done(), @r#"
+    depth,command,id,causation,position,stream,type,data
+    0,Open,o,,1,account/ada,Opened,"{""owner"":""Ada"",""currency"":""EUR""}"
+    1,Deposit,d,@1,2,account/ada,Deposited,"{""amount"":25}"
+    2,Withdraw,w,@2,3,account/ada,Withdrawn,"{""amount"":5}"
+    2,Open,b,d,4,account/bob,Opened,"{""owner"":""Bob"",""currency"":""EUR""}"
+    3,Transfer,t,@3,5,account/ada,Withdrawn,"{""amount"":5,""ref"":""to bob""}"
+    3,Transfer,t,@3,6,account/bob,Deposited,"{""amount"":5,""ref"":""from ada""}"
+    "#);
+    assert_snapshot!(folder.esctl("trace w --mermaid").done(), @r#"
+    flowchart TD
+      c0["Open account/ada<br>o"]:::command
+      e1("@1 Opened"):::event
+      c0 --> e1
+      c1["Deposit account/ada<br>d"]:::command
+      e1 --> c1
+      e2("@2 Deposited"):::event
+      c1 --> e2
+      c2["Withdraw account/ada<br>w"]:::command
+      e2 --> c2
+      class c2 asked
+      e3("@3 Withdrawn"):::event
+      c2 --> e3
+      c3["Transfer account/ada<br>t"]:::command
+      e3 --> c3
+      e5("@5 Withdrawn"):::event
+      c3 --> e5
+      e6("@6 Deposited account/bob"):::event
+      c3 --> e6
+      c4["Open account/bob<br>b"]:::command
+      c1 --> c4
+      e4("@4 Opened"):::event
+      c4 --> e4
+      classDef command fill:#cfe2ff,stroke:#3b6fb6,color:#000
+      classDef event fill:#ffe0b2,stroke:#c77700,color:#000
+      classDef asked stroke-width:3px
+    "#);
+    folder.esctl(r##"send account/bob Deposit amount=1 --causation '<b>"x"#1' --id 'a"];b'"##).done();
+    assert_snapshot!(folder.bash("esctl trace 'a\"];b' --mermaid").done(), @r##"
+    flowchart TD
+      beyond["#lt;b#gt;#quot;x#quot;#35;1"]
+      c0["Deposit account/bob<br>a#quot;];b"]:::command
+      beyond --> c0
+      class c0 asked
+      e8("@8 Deposited"):::event
+      c0 --> e8
+      classDef command fill:#cfe2ff,stroke:#3b6fb6,color:#000
+      classDef event fill:#ffe0b2,stroke:#c77700,color:#000
+      classDef asked stroke-width:3px
+    "##);
+    assert_snapshot!(folder.esctl("trace w --mermaid -o json").exits(2).stderr, @r#"
+    {"error":{"kind":"usage","message":"a diagram has no form as `-o` names them","hints":["leave out `-o` or `--mermaid`"],"exit":2}}
+    "#);
+    folder.esctl("trace w --mermaid --flat").exits(2);
+}
+
+#[test]
 fn causes_in_a_circle_have_an_end() {
     let folder = Folder::opened();
     folder.esctl("send account/ada Deposit amount=1 --id one --causation two").done();
@@ -272,6 +351,23 @@ fn causes_in_a_circle_have_an_end() {
     Deposit account/ada  self  2026-01-31T12:00:00.000000Z  <
     └─ @6 Deposited {"amount":1}
     "#);
+}
+
+#[test]
+fn a_long_chain_of_causes_is_shown() {
+    let folder = Folder::bank();
+    let open = r#"{"stream":"account/ada","command":"Open","data":{"owner":"A","currency":"EUR"}}"#;
+    let lines = (1..20_000)
+        .map(|n| format!(r#"{{"stream":"account/ada","command":"Deposit","data":{{"amount":1}},"causation":"@{n}"}}"#));
+    let lines: Vec<String> = std::iter::once(open.to_owned()).chain(lines).collect();
+    folder.esctl_with("send --batch -", lines.join("\n")).done();
+    assert_eq!(folder.esctl("trace @1 --flat -o ndjson").done().lines().count(), 20_000);
+    assert_eq!(folder.bash("esctl trace @20000 --mermaid | grep -c ' --> e'").done(), "20000\n");
+    // Each is indented further than the one before; nobody reads to the end.
+    folder.bash("esctl trace @20000 | head -c 1000000 | tail -n 2 | wc -l; exit ${PIPESTATUS[0]}").exits(0);
+    let document = folder.esctl("trace @1 -o json").done();
+    assert_eq!(document.matches(r#""follows":["#).count(), 2 * 20_000);
+    assert!(document.ends_with(&format!("{}\n", "]}],\"follows\":[]}".repeat(20_000))), "the end is not as it begins");
 }
 
 #[test]

@@ -83,13 +83,13 @@ fn a_changed_helper_lists_everything_it_reaches() {
     stdout:
     account: 1 of 2 streams would have another state
       account/ada  first differs after version 3 (@4 Withdrawn)
-        balance: 49 → 48
+        ~ balance: 49 → 48
       account/ada  version 3
-        balance: 49 → 48
+        ~ balance: 49 → 48
 
     balances: 1 of 3 rows would be another
       ada
-        balance: 49 → 48
+        ~ balance: 49 → 48
 
     stderr:
     note: not replayed, being the same by both rules: `note`, `largest`
@@ -100,13 +100,13 @@ fn a_changed_helper_lists_everything_it_reaches() {
     stdout:
     account: 1 of 2 streams would have another state
       account/ada  first differs after version 3 (@4 Withdrawn)
-        balance: 49 → 48
+        ~ balance: 49 → 48
       account/ada  version 3
-        balance: 49 → 48
+        ~ balance: 49 → 48
 
     balances: 1 of 3 rows would be another
       ada
-        balance: 49 → 48
+        ~ balance: 49 → 48
 
     stderr:
     note: not replayed, being the same by both rules: `note`, `largest`
@@ -237,9 +237,9 @@ fn events_that_no_longer_fit_are_listed() {
 
     balances: 2 of 3 rows would be another
       ada
-        balance: 49 → 100
+        ~ balance: 49 → 100
       bob
-        balance: 45 → 50
+        ~ balance: 45 → 50
 
     commands: 2 of 6 decided again would give other events
       @3  account/ada  Withdraw  (019c13ec-9e00-7000-8000-000020000000)

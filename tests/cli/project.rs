@@ -165,8 +165,8 @@ fn the_past_is_shown_as_it_was() {
     assert_snapshot!(folder.esctl("project show balances --at 7"), @r"
     exit: 2
     stderr:
-    error: only a stream has versions; `--at` takes a position or a time here
-    hint: `--at @7` is a position of the store
+    error: only a stream has versions; a moment here is a position or a time
+    hint: `@7` is a position of the store
     ");
     assert_snapshot!(folder.esctl("project show balances --at 1999-01-01T00:00:00Z"), @r"
     exit: 2

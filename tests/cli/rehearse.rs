@@ -87,13 +87,13 @@ fn the_rows_that_would_change_for_people() {
     order/1  Pay would be accepted  version 4  @8
       4  @7  Paid {"amount":5,"by":"ada"}
       order/2  4  @8  Paid {"amount":5,"by":"ada"}
-        paid: 3.50 → 8.50
+      ~ paid: 3.50 → 8.50
       customers  ada
-        paid: 4.5 → 14.5
+        ~ paid: 4.5 → 14.5
       orders  1
-        paid: 3.5 → 8.5
+        ~ paid: 3.5 → 8.5
       orders  2
-        paid: 1 → 6
+        ~ paid: 1 → 6
     stderr:
     note: a dry run: nothing was stored
     "#);
@@ -102,7 +102,7 @@ fn the_rows_that_would_change_for_people() {
     stdout:
     order/3  Place would be accepted  version 1  @7
       1  @7  Placed {"item":"cup","by":"eve"}
-        item: "" → cup
+      ~ item: "" → cup
       customers  eve  added {"name":"eve","paid":0,"last":null,"tags":{"seen":true}}
       orders  3  added {"id":"3","item":"cup","paid":0,"note":null}
     stderr:
@@ -113,7 +113,7 @@ fn the_rows_that_would_change_for_people() {
     stdout:
     order/2  Purge would be accepted  version 4  @7
       4  @7  Purged {}
-        item: ink → ""
+      ~ item: ink → ""
       orders  2  removed {"id":"2","item":"ink","paid":1,"note":null}
     stderr:
     note: a dry run: nothing was stored
@@ -219,10 +219,10 @@ fn a_handler_that_would_fail_is_named_and_the_decision_stands() {
     stdout:
     order/1  Pay would be accepted  version 4  @7
       4  @7  Paid {"amount":13,"by":"ada"}
-        paid: 3.50 → 16.50
+      ~ paid: 3.50 → 16.50
       customers  ada  would stop before @7: unlucky (domains/shop.yaml:32:33)
       orders  1
-        paid: 3.5 → 16.5
+        ~ paid: 3.5 → 16.5
     stderr:
     note: a dry run: nothing was stored
     "#);
@@ -234,10 +234,10 @@ fn a_handler_that_would_fail_is_named_and_the_decision_stands() {
     stdout:
     order/1  Pay would be accepted  version 5  @8
       5  @8  Paid {"amount":1,"by":"bob"}
-        paid: 16.50 → 17.50
+      ~ paid: 16.50 → 17.50
       customers  ada  has stopped before @7: unlucky (domains/shop.yaml:32:33)
       orders  1
-        paid: 16.5 → 17.5
+        ~ paid: 16.5 → 17.5
     stderr:
     note: a dry run: nothing was stored
     "#);
@@ -262,7 +262,7 @@ fn what_goes_with_the_events_keeps_them_back() {
     folder
         .esctl("send order/1 Pay amount=12 by=ada --dry-run")
         .exits(0)
-        .prints("\n  customers  ada\n    paid: 4.5 → 16.5\n");
+        .prints("\n  customers  ada\n    ~ paid: 4.5 → 16.5\n");
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn too_much_to_catch_up_with_is_left_to_others() {
     stdout:
     order/1  Pay would be accepted  version 4  @10002
       4  @10002  Paid {"amount":5,"by":"ada"}
-        paid: 3.50 → 8.50
+      ~ paid: 3.50 → 8.50
       customers  not computed: it is 10,001 positions behind
       orders  not computed: it is 10,001 positions behind
     stderr:
@@ -308,7 +308,7 @@ fn too_much_to_catch_up_with_is_left_to_others() {
     stdout:
     order/1  Pay would be accepted  version 4  @10002
       4  @10002  Paid {"amount":5,"by":"ada"}
-        paid: 3.50 → 8.50
+      ~ paid: 3.50 → 8.50
       customers  not computed: it is 10,001 positions behind
       orders  not computed: it is 10,001 positions behind
     stderr:
@@ -319,7 +319,7 @@ fn too_much_to_catch_up_with_is_left_to_others() {
     folder
         .esctl("send order/1 Pay amount=5 by=ada --dry-run --at @6")
         .exits(0)
-        .prints("  customers  ada\n    paid: 4.5 → 9.5\n");
+        .prints("  customers  ada\n    ~ paid: 4.5 → 9.5\n");
 }
 
 #[test]
@@ -330,11 +330,11 @@ fn as_if_it_had_been_sent_then() {
     stdout:
     order/1  Pay would be accepted  version 3  @3
       3  @3  Paid {"amount":5,"by":"ada"}
-        paid: 2.50 → 7.50
+      ~ paid: 2.50 → 7.50
       customers  ada
-        paid: 2.5 → 7.5
+        ~ paid: 2.5 → 7.5
       orders  1
-        paid: 2.5 → 7.5
+        ~ paid: 2.5 → 7.5
     stderr:
     note: a dry run on the store as it was at @2: nothing was stored
     "#);
@@ -489,8 +489,8 @@ projections:
         let told = folder.esctl(&format!("{} --dry-run", set(to))).done();
         told.split_once("  last").map(|(_, rows)| rows.to_owned())
     };
-    assert_eq!(rows("{\"x\":1,\"y\":null}").as_deref(), Some("  1\n    to/y: added null\n"));
-    assert_eq!(rows("{\"x\":null}").as_deref(), Some("  1\n    to/x: 1 → null\n"));
-    assert_eq!(rows("null").as_deref(), Some("  1\n    to: {\"x\":1} → null\n"));
+    assert_eq!(rows("{\"x\":1,\"y\":null}").as_deref(), Some("  1\n    + to/y: null\n"));
+    assert_eq!(rows("{\"x\":null}").as_deref(), Some("  1\n    ~ to/x: 1 → null\n"));
+    assert_eq!(rows("null").as_deref(), Some("  1\n    ~ to: {\"x\":1} → null\n"));
     assert_eq!(rows("{\"x\":1.0}"), None);
 }

@@ -154,10 +154,10 @@ fn a_dry_run_stores_nothing() {
     stdout:
     account/ada  Deposit would be accepted  version 4  @4
       4  @4  Deposited {"amount":1.00}
-        balance: 0.30 → 1.30
+      ~ balance: 0.30 → 1.30
       balances  ada
-        balance: 0.3 → 1.3
-        deposits: 2 → 3
+        ~ balance: 0.3 → 1.3
+        ~ deposits: 2 → 3
       ledger  ada#4  added {"line":"ada#4","account":"ada","version":4,"kind":"deposit","amount":1,"ref":null,"day":"2026-01-31"}
     stderr:
     note: a dry run: nothing was stored

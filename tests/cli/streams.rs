@@ -70,8 +70,8 @@ fn as_they_were_then() {
     assert_snapshot!(folder.esctl("streams --at 3"), @r"
     exit: 2
     stderr:
-    error: only a stream has versions; `--at` takes a position or a time here
-    hint: `--at @3` is a position of the store
+    error: only a stream has versions; a moment here is a position or a time
+    hint: `@3` is a position of the store
     ");
     assert_snapshot!(folder.esctl("streams --at @6"), @r"
     exit: 2

@@ -92,13 +92,13 @@ fn replays_see_events_as_they_are_now() {
     "#);
     assert_snapshot!(folder.esctl("replay customer/1 --steps").done(), @r#"
     version 1  @1  2026-01-31T12:00:00.000000Z  Registered {"number":4829}
-        number: "" → CUST4829
-    version 2  @2  2026-01-31T12:00:00.000000Z  AddressChanged {"address":"1 Main St","since":"2026-01-01"}
-        street: "" → 1 Main St
-        country: "" → USA
-        by: "" → Moved ada 2
-        moves: 0 → 1
-    version 3  @3  2026-01-31T12:00:00.000000Z  PromoGiven {"text":"hello"}
+      ~ number: "" → CUST4829
+    version 2  @2  2026-01-31T12:00:00.000000Z  +0 s  AddressChanged {"address":"1 Main St","since":"2026-01-01"}
+      ~ street: "" → 1 Main St
+      ~ country: "" → USA
+      ~ by: "" → Moved ada 2
+      ~ moves: 0 → 1
+    version 3  @3  2026-01-31T12:00:00.000000Z  +0 s  PromoGiven {"text":"hello"}
         (no change)
     "#);
     assert_snapshot!(folder.esctl("replay customer/1 --at 1").done(), @r#"

@@ -5,6 +5,8 @@ pub mod dump;
 pub mod history;
 pub mod mount;
 pub mod sample;
+#[cfg(unix)]
+pub mod terminal;
 pub mod trial;
 pub mod world;
 

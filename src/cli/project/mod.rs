@@ -108,7 +108,7 @@ pub(super) fn stopped(error: Error) -> Failure {
 }
 
 /// Says how far a read model has come.
-pub(super) fn tick(ticker: &mut Ticker, name: &str, progress: Progress) {
+pub(in crate::cli) fn tick(ticker: &mut Ticker, name: &str, progress: Progress) {
     ticker.say(|| {
         let (done, total) = (text::thousands(progress.done.0), text::thousands(progress.total.0));
         format!("{}: {done} of {total}", text::harmless(name))

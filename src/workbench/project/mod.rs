@@ -1,5 +1,6 @@
 //! Read models: tables kept up to date from events, rebuilt beside and swapped.
 
+pub mod bisect;
 mod crew;
 pub mod diff;
 mod fill;

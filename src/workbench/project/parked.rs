@@ -4,7 +4,7 @@ use super::fill::Manner;
 use super::rebuild::Rebuilt;
 use super::{Progress, projection_of};
 use crate::event::{Position, Recorded, Time};
-use crate::store::{EventFilter, Failure, Generation};
+use crate::store::{Failure, Generation, StoreError};
 use crate::workbench::{Error, PAGE, Workbench};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -89,8 +89,13 @@ impl Workbench {
     }
 
     fn parked_of(&mut self, name: &str) -> Result<BTreeSet<Position>, Error> {
+        let Some(generation) = self.generation_of(name)? else { return Ok(BTreeSet::new()) };
+        Ok(self.positions_parked(&generation)?)
+    }
+
+    /// The events that a generation went on past.
+    pub(super) fn positions_parked(&mut self, generation: &Generation) -> Result<BTreeSet<Position>, StoreError> {
         let mut positions = BTreeSet::new();
-        let Some(generation) = self.generation_of(name)? else { return Ok(positions) };
         loop {
             let after = positions.last().copied().unwrap_or_default();
             let more = self.store.parked(generation.number, after, PAGE)?;
@@ -99,10 +104,5 @@ impl Workbench {
             }
             positions.extend(more.into_iter().map(|failure| failure.position));
         }
-    }
-
-    fn event_at(&mut self, position: Position) -> Result<Option<Recorded>, Error> {
-        let page = self.store.read_all(Position(position.0 - 1), 1, false, &EventFilter::default())?;
-        Ok(page.events.into_iter().find(|event| event.position == position))
     }
 }

@@ -1,12 +1,14 @@
 //! Whether a read model's rows are what its events give: they are computed again, aside, and compared.
 
+use super::diff::{Pair, compare};
 use super::fill::{Filling, Manner, Places};
 use super::{Progress, projection_of, table_of};
 use crate::domain::Domains;
 use crate::event::Position;
 use crate::json::Value;
-use crate::store::{Generation, Row, RowFilter, Store, StoreError, Table};
-use crate::workbench::{Error, PAGE, Workbench};
+use crate::store::{Row, Store, Table};
+use crate::workbench::{Error, Workbench};
+use std::ops::ControlFlow;
 
 /// How many differences are kept in words; the others are counted.
 pub const MAX_DIFFERENCES: usize = 100;
@@ -117,7 +119,16 @@ pub fn prove(
             }
         }
         let mut proof = Proof { events, position: served.checkpoint, ..Proof::default() };
-        let compared = compare(&table, (&mut *store, &served), (&mut *aside, &computed), &mut proof);
+        let fillings = ((&table, served.number), (&table, computed.number));
+        let compared = compare((&mut *store, &mut *aside), fillings, &mut |pair| {
+            proof.rows += u64::from(!matches!(pair, Pair::Second(_)));
+            match pair {
+                Pair::Both(stored, computed) => differ(&table, stored, computed, &mut proof),
+                Pair::First(stored) => note(&mut proof, stored, DifferenceKind::Extra),
+                Pair::Second(computed) => note(&mut proof, computed, DifferenceKind::Missing),
+            }
+            ControlFlow::Continue(())
+        });
         // What moved while it was looked at is looked at again, from where it was.
         if store.served(name)?.as_ref() == Some(&served) {
             compared?;
@@ -125,60 +136,6 @@ pub fn prove(
         }
     }
     Ok(Err("other processes kept changing it".to_owned()))
-}
-
-fn compare(
-    table: &Table,
-    (store, served): (&mut dyn Store, &Generation),
-    (aside, computed): (&mut dyn Store, &Generation),
-    proof: &mut Proof,
-) -> Result<(), StoreError> {
-    let mut both = 0;
-    each_page(table, store, served, &mut |rows| {
-        let keys: Vec<Value> = rows.iter().filter_map(|row| row.first().cloned()).collect();
-        let computed = aside.rows(table, computed.number, &keys)?;
-        for (stored, computed) in rows.into_iter().zip(computed) {
-            proof.rows += 1;
-            match computed {
-                Some(computed) => {
-                    both += 1;
-                    differ(table, stored, computed, proof);
-                }
-                None => note(proof, stored, DifferenceKind::Extra),
-            }
-        }
-        Ok(())
-    })?;
-    if aside.count(computed.number)? == both {
-        return Ok(());
-    }
-    each_page(table, aside, computed, &mut |rows| {
-        let keys: Vec<Value> = rows.iter().filter_map(|row| row.first().cloned()).collect();
-        for (computed, stored) in rows.into_iter().zip(store.rows(table, served.number, &keys)?) {
-            if stored.is_none() {
-                note(proof, computed, DifferenceKind::Missing);
-            }
-        }
-        Ok(())
-    })
-}
-
-fn each_page(
-    table: &Table,
-    store: &mut dyn Store,
-    generation: &Generation,
-    each: &mut dyn FnMut(Vec<Row>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut filter = RowFilter { key: None, after: None, limit: PAGE };
-    loop {
-        let rows = store.select(table, generation.number, &filter)?;
-        let done = rows.len() < PAGE;
-        filter.after = rows.last().and_then(|row| row.first().cloned());
-        each(rows)?;
-        if done {
-            return Ok(());
-        }
-    }
 }
 
 fn differ(table: &Table, stored: Row, computed: Row, proof: &mut Proof) {

@@ -9,7 +9,6 @@ use crate::event::{Position, Recorded, Time};
 use crate::json::Value;
 use crate::store::{Generation, RowChange, StoreError, Table};
 use crate::workbench::{Error, PAGE, Workbench};
-use std::collections::HashSet;
 
 /// A read model's table, and its filling that is served, if the rules of today filled it.
 pub(in crate::workbench) struct Filled {
@@ -170,15 +169,7 @@ impl Workbench {
         key: &Value,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(u64, Vec<RowChange>), Error> {
-        let mut parked = HashSet::new();
-        loop {
-            let after = parked.iter().max().copied().unwrap_or_default();
-            let more = self.store.parked(served.number, after, PAGE)?;
-            if more.is_empty() {
-                break;
-            }
-            parked.extend(more.into_iter().map(|failure| failure.position));
-        }
+        let parked = self.positions_parked(served)?;
         let (filter, commands) = events_of(domains, projection);
         let share = Share { key: Some(key.clone()), ..Share::default() };
         let mut rows = Rows::new(Routes::new(domains, projection), share, true, false);

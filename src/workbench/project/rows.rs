@@ -449,6 +449,11 @@ impl<'d> Rows<'d> {
             || memory::held() - self.floor > MAX_BYTES / isize::try_from(parts).unwrap_or(1)
     }
 
+    /// The row, if there is one, where only one is meant.
+    pub(super) fn only(&self) -> Option<&Cells> {
+        self.slots.first().and_then(|slot| slot.cells.as_ref())
+    }
+
     /// How many events were applied to at least one row.
     pub(super) fn applied(&self) -> u64 {
         self.applied
