@@ -41,6 +41,7 @@ fn a_store_of_every_format_is_read_as_it_is() {
         assert_eq!(folder.esctl("export").done(), text(&folder, "export.ndjson"));
         folder.esctl("verify --expect receipt.json").exits(0);
         folder.esctl("replay account/ada").exits(0).prints("12345678901238146.82");
+        folder.esctl("snapshot list").exits(0);
         // Its rows were filled by the rules of then, or by what an esctl of then took them for.
         assert_eq!(folder.esctl("project status -o ndjson").done().matches("\"checkpoint\":34").count(), 2);
         folder.esctl("send account/ada Deposit amount=1 --dry-run").exits(0);

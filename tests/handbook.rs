@@ -43,6 +43,9 @@ const VERBS: &[&str] = &[
     "fork",
     "export",
     "import",
+    "snapshot",
+    "snapshot list",
+    "snapshot rebuild",
 ];
 
 #[test]

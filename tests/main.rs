@@ -15,6 +15,7 @@ mod misspelt;
 mod planted;
 mod props;
 mod rules;
+mod snapshots;
 mod sound;
 mod store;
 mod support;

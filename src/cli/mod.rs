@@ -25,6 +25,7 @@ mod replay;
 mod rules;
 mod schema;
 mod send;
+mod snapshot;
 mod sources;
 mod sql;
 mod step;
@@ -69,7 +70,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("streams", &["send", "replay", "events", "streams"]),
     ("history", &["diff", "blame", "bisect", "trace", "plan"]),
     ("read models", &["project", "sql"]),
-    ("store", &["rules", "verify", "backup", "fork", "export", "import"]),
+    ("store", &["rules", "verify", "backup", "fork", "export", "import", "snapshot"]),
 ];
 
 /// The template of a verb's help: no capitals, the usage after the sentence.
@@ -116,6 +117,7 @@ enum Verb {
     Backup(backup::BackupArgs),
     Fork(fork::ForkArgs),
     Verify(verify::VerifyArgs),
+    Snapshot(snapshot::SnapshotArgs),
 }
 
 /// Runs the command line of this process.
@@ -157,6 +159,7 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Backup(args) => backup::run(&args, context),
         Verb::Fork(args) => fork::run(&args, context),
         Verb::Verify(args) => verify::run(&args, context),
+        Verb::Snapshot(args) => snapshot::run(args, context),
     }?;
     context.out.flush().map_err(Failure::output)?;
     Ok(exit)

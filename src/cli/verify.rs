@@ -33,7 +33,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "RECEIPT")]
     expect: Option<String>,
     /// verify only what came after an earlier verification: what `verify -o json` printed then, or a receipt, given as for
-    /// `--expect`. That it still holds is checked; the events before it, and SQLite's own check of the file, are not
+    /// `--expect`. That it still holds is checked; the events before it, snapshots, and SQLite's own check of the file, are not
     #[arg(long, value_name = "VERDICT")]
     since_head: Option<String>,
     /// leave out read models
@@ -123,7 +123,16 @@ fn damaged(report: &Report, context: &Context) -> Failure {
             words.push(format!("`{name}` is not what its events give: {count}, the first: {first}"));
         }
     }
-    let hint = if log_is_sound {
+    let rows_are_sound = log_is_sound && words.is_empty();
+    if let Some(first) = verified.spoilt.first() {
+        let number = verified.spoilt.len() as u64 + verified.more_spoilt;
+        let are = if number == 1 { "is" } else { "are" };
+        let (count, first) = (text::count(number, "snapshot"), text::harmless(&first.words));
+        words.push(format!("{count} of `{shown}` {are} not what was kept, and passed over; the first: {first}"));
+    }
+    let hint = if rows_are_sound {
+        "nothing is lost: `esctl snapshot rebuild` makes snapshots anew from the events"
+    } else if log_is_sound {
         "`esctl project rebuild` makes the rows anew"
     } else if verified.is_sound() {
         "the store is another one, an older copy, or its end was removed: keep it as it is, and look for the right one"

@@ -3,6 +3,7 @@
 //! The reading never stops at the first problem. What could be read is kept, so that [`super::check`] can say what
 //! else is wrong with it.
 
+use super::SNAPSHOT;
 use super::fields::{Fields, Type};
 use super::history::{self, History};
 use super::keys;
@@ -69,6 +70,8 @@ pub struct AggregateDefinition {
     pub commands: Vec<CommandDefinition>,
     /// `invariants`
     pub invariants: Vec<(Named, ScriptText)>,
+    /// `snapshot`: after how many events the state of a stream is kept; 0 is never.
+    pub snapshot: u64,
 }
 
 /// One field of a state.
@@ -360,7 +363,8 @@ impl Reader<'_> {
             .iter()
             .filter_map(|(key, node)| Some((self.name(key, "an invariant"), self.script(node, &key.text)?)))
             .collect();
-        Some(AggregateDefinition { name, description, state, events, retired, commands, invariants })
+        let snapshot = section.get("snapshot").map_or(SNAPSHOT, |node| history::snapshot(self, node));
+        Some(AggregateDefinition { name, description, state, events, retired, commands, invariants, snapshot })
     }
 
     fn state_field(&mut self, key: &Key, node: &Node) -> StateDefinition {

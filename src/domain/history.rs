@@ -1,8 +1,11 @@
-//! Events over time: what an event was called before, what its payload was like, and which events are no longer.
+//! Events over time: what an event was called before, what its payload was like, which events are no longer, and how often
+//! what they add up to is kept.
 
+use super::SNAPSHOT;
 use super::definition::{Named, Reader, Section};
 use super::yaml::{Content, Node};
 use crate::diagnostic::Place;
+use crate::json::Value;
 use crate::script::ScriptText;
 
 /// What became of an event: `version`, `was` and `upcast`.
@@ -55,6 +58,18 @@ pub(super) fn version(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
         reader.problem("shape", "`version` is a whole number from 1", &node.place);
     }
     version
+}
+
+/// After how many events a state is kept.
+pub(super) fn snapshot(reader: &mut Reader<'_>, node: &Node) -> u64 {
+    match node.value(reader.problems) {
+        Value::Integer(every) if every >= 0 => every.unsigned_abs(),
+        _ => {
+            let hint = "`snapshot: 500` keeps a stream's state after every 500 events or so, `snapshot: 0` keeps none";
+            reader.problem("shape", "`snapshot` is a whole number from 0", &node.place).hints.push(hint.to_owned());
+            SNAPSHOT
+        }
+    }
 }
 
 /// A list of names, or one alone.

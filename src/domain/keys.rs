@@ -5,7 +5,7 @@ pub const FILE: &[&str] = &["domain", "description", "types", "functions", "aggr
 /// Those of a file of scenarios only.
 pub const SCENARIO_FILE: &[&str] = &["description", "scenarios"];
 /// Those of an aggregate.
-pub const AGGREGATE: &[&str] = &["description", "state", "events", "retired", "commands", "invariants"];
+pub const AGGREGATE: &[&str] = &["description", "state", "events", "retired", "commands", "invariants", "snapshot"];
 /// Those of a field of a state that is pinned to a type.
 pub const STATE: &[&str] = &["type", "initial"];
 /// Those of an event.

@@ -92,7 +92,12 @@ pub struct Aggregate {
     pub rules: Rc<StreamRules>,
     /// The digest of everything that decides what its events add up to, in hex.
     pub digest: Box<str>,
+    /// After how many events a stream's state is kept, so that folding can begin there; 0 is never.
+    pub snapshot: u64,
 }
+
+/// What [`Aggregate::snapshot`] is where the domain says nothing.
+pub const SNAPSHOT: u64 = 500;
 
 /// A command of an aggregate.
 #[derive(Debug)]

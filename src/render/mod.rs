@@ -26,6 +26,7 @@ pub mod report;
 pub mod row_diff;
 pub mod rules;
 mod scenario;
+pub mod snapshots;
 pub mod state;
 pub mod step;
 pub mod stored;

@@ -55,6 +55,7 @@ struct Checked {
     commands: u64,
     domains: u64,
     bytes: u64,
+    snapshots: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,7 +124,8 @@ fn unknown(report: &Report) -> Vec<Unknown<'_>> {
     let since = report.verified.since;
     if since > Position(0) {
         unknown("events", None, format!("those up to {} were verified before", wire::at(since)));
-        unknown("file", None, "SQLite's own check reads all of it: without `--since-head`".to_owned());
+        let why = "SQLite's own check, and that of snapshots, read all of it: without `--since-head`";
+        unknown("file", None, why.to_owned());
     }
     let tail = match &report.claims {
         None => "events removed at the end, or a history rewritten with new hashes, show only against a receipt: \
@@ -166,6 +168,7 @@ fn whole(report: &Report) -> Verdict<'_> {
             commands: verified.commands,
             domains: verified.domains,
             bytes: verified.bytes,
+            snapshots: verified.snapshots,
         },
         since: report
             .since
@@ -181,8 +184,8 @@ fn whole(report: &Report) -> Verdict<'_> {
             .iter()
             .filter_map(|proven| Some(Compared::of(&proven.name, proven.proof.as_ref().ok()?)))
             .collect(),
-        findings: verified.findings.iter().map(Found::from).collect(),
-        more: verified.more,
+        findings: verified.findings.iter().chain(&verified.spoilt).map(Found::from).collect(),
+        more: verified.more + verified.more_spoilt,
         not_checked: unknown(report),
     }
 }
@@ -201,6 +204,9 @@ fn lines(report: &Report, shown: fn(u64) -> String) -> Vec<Line> {
     for (what, number) in counted {
         line("checked", what, shown(number));
     }
+    if verified.snapshots > 0 {
+        line("checked", "snapshots", shown(verified.snapshots));
+    }
     if let Some(claims) = &report.claims {
         line("checked", "receipts", shown(claims.held + claims.broken));
     }
@@ -210,7 +216,7 @@ fn lines(report: &Report, shown: fn(u64) -> String) -> Vec<Line> {
             line("checked", &proven.name, extent(proof));
         }
     }
-    for finding in &verified.findings {
+    for finding in verified.findings.iter().chain(&verified.spoilt) {
         let what = match (finding.position, &finding.stream, &finding.command) {
             (Some(position), ..) => wire::at(position),
             (None, Some(stream), _) => stream.to_string(),
@@ -219,8 +225,8 @@ fn lines(report: &Report, shown: fn(u64) -> String) -> Vec<Line> {
         };
         line("damaged", &what, finding.words.clone());
     }
-    if verified.more > 0 {
-        line("damaged", "more", text::count(verified.more, "finding"));
+    if verified.more + verified.more_spoilt > 0 {
+        line("damaged", "more", text::count(verified.more + verified.more_spoilt, "finding"));
     }
     for claims in [&report.claims, &report.since].into_iter().flatten() {
         if let Some((claim, words)) = &claims.first {

@@ -11,6 +11,7 @@ pub mod essence;
 pub mod facts;
 pub mod fault;
 pub mod fold;
+pub mod frozen;
 pub mod functions;
 pub mod host;
 pub mod kinds;

@@ -16,6 +16,7 @@ pub const GENESIS: Hash = Hash([0; 32]);
 /// What is hashed first, so that a later way of hashing can never be taken for this one.
 const EVENT: &[u8] = b"esctl event 1\0";
 const COMMAND: &[u8] = b"esctl command 1\0";
+const SNAPSHOT: &[u8] = b"esctl snapshot 1\0";
 
 /// An event with its place, as it enters the chain.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +100,20 @@ pub fn command(command: &Command) -> Hash {
         }
     }
     text(&mut sha, &command.domain);
+    Hash(sha.finalize().into())
+}
+
+/// The hash of a state that was kept in the store with that id: what `stream` had come to at `version`, whose event has the
+/// hash `event`, by the rules with that `digest`.
+pub fn snapshot(store: &str, digest: &str, stream: &str, version: Version, event: &Hash, state: &[u8]) -> Hash {
+    let mut sha = Sha256::new_with_prefix(SNAPSHOT);
+    text(&mut sha, store);
+    text(&mut sha, digest);
+    text(&mut sha, stream);
+    sha.update(version.0.to_le_bytes());
+    sha.update(event.0);
+    sha.update((state.len() as u64).to_le_bytes());
+    sha.update(state);
     Hash(sha.finalize().into())
 }
 

@@ -1,7 +1,7 @@
 //! What every store refuses before it touches anything.
 
 use super::{Ahead, Column, ColumnKind, Decision, Failure, StoreError, Table};
-use crate::event::{Head, MAX_LABEL_BYTES, MAX_PAYLOAD_BYTES, Position};
+use crate::event::{Head, MAX_LABEL_BYTES, MAX_PAYLOAD_BYTES, Position, StreamName, Version};
 
 /// Names of the views that every store file has; no projection is named like one of them.
 const VIEWS: [&str; 5] = ["events", "streams", "commands", "domains", "projections"];
@@ -96,6 +96,14 @@ pub(super) fn parked(from: Position, to: Position, parked: &[Failure]) -> Result
         Some(failure) => misuse(format!("the event at {} is not between {from} and {to}", failure.position)),
         None => Ok(()),
     }
+}
+
+/// Refuses to keep a state of a version that is not there.
+pub(super) fn snapshot(stream: &StreamName, version: Version, end: Version) -> Result<(), StoreError> {
+    if Version(0) < version && version <= end {
+        return Ok(());
+    }
+    misuse(format!("there is nothing to keep of `{stream}` at version {version}: it ends at version {end}"))
 }
 
 /// The key's column.

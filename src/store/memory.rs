@@ -3,7 +3,7 @@
 use super::column::{self, Kept};
 use super::{
     Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Finding, Generation, Row, RowChange,
-    RowFilter, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
+    RowFilter, Snapshot, SnapshotInfo, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -25,6 +25,10 @@ pub struct MemoryStore {
     streams: BTreeMap<StreamName, Vec<usize>>,
     /// Digests and texts of the domains that decided something, in the order in which they were first seen.
     domains: Vec<(Box<str>, Box<str>)>,
+    /// Snapshots by stream; within one by the number of the rules, then by version: their hash and state.
+    snapshots: BTreeMap<StreamName, Snapshots>,
+    /// Digests of rules by which states were folded, in the order in which they were first seen.
+    folds: Vec<Box<str>>,
     turn: Option<Mark>,
     fillings: BTreeMap<u64, Filling>,
     /// The number of the last generation begun.
@@ -41,7 +45,12 @@ struct Mark {
     domains: usize,
     /// Fillings that were changed in it, as they were.
     fillings: BTreeMap<u64, Filling>,
+    /// The same of the snapshots of streams.
+    snapshots: BTreeMap<StreamName, Snapshots>,
+    folds: usize,
 }
+
+type Snapshots = BTreeMap<(usize, Version), (Hash, Box<str>)>;
 
 #[derive(Debug, Clone)]
 struct Filling {
@@ -83,6 +92,8 @@ impl MemoryStore {
             ids: HashMap::new(),
             streams: BTreeMap::new(),
             domains: Vec::new(),
+            snapshots: BTreeMap::new(),
+            folds: Vec::new(),
             turn: None,
             fillings: BTreeMap::new(),
             last: 0,
@@ -109,6 +120,12 @@ impl MemoryStore {
 
     fn versions(&self, stream: &StreamName) -> &[usize] {
         self.streams.get(stream).map_or(&[], Vec::as_slice)
+    }
+
+    /// The event of a version of a stream, with its hash.
+    fn event_at(&self, stream: &StreamName, version: Version) -> Option<&(Recorded, Hash)> {
+        let at = self.versions(stream).get(index(version.0.checked_sub(1)?))?;
+        self.events.get(*at)
     }
 
     fn shown(&self, index: usize, commands: bool) -> Recorded {
@@ -320,6 +337,20 @@ impl Store for MemoryStore {
                 verified.bytes += event.data.len() as u64;
             }
         }
+        let kept = self.snapshots.iter().filter(|_| start == 0);
+        for (stream, (fold, version), (hash, state)) in kept
+            .flat_map(|(stream, kept)| kept.iter().map(move |((fold, version), kept)| (stream, (fold, version), kept)))
+        {
+            verified.snapshots += 1;
+            let digest = &self.folds[*fold];
+            let event = self.event_at(stream, *version);
+            let is =
+                event.map(|(_, of)| chain::snapshot(&self.id, digest, stream.as_str(), *version, of, state.as_bytes()));
+            if is != Some(*hash) {
+                let words = format!("the snapshot of `{stream}` at version {version} is not what was kept");
+                verified.note_spoilt(stream.as_str(), words);
+            }
+        }
         let all = Position(verified.head.position.0 - verified.since.0);
         watch(all, all);
         Ok(verified)
@@ -332,6 +363,8 @@ impl Store for MemoryStore {
             commands: self.commands.len(),
             domains: self.domains.len(),
             fillings: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            folds: self.folds.len(),
         });
         Ok(())
     }
@@ -396,6 +429,73 @@ impl Store for MemoryStore {
         }
         self.domains.truncate(mark.domains);
         self.fillings.extend(mark.fillings);
+        self.snapshots.extend(mark.snapshots);
+        self.folds.truncate(mark.folds);
+    }
+
+    fn snapshot(&mut self, stream: &StreamName, digest: &str, until: Version) -> Result<Option<Snapshot>, StoreError> {
+        let fold = self.folds.iter().position(|known| **known == *digest);
+        let (Some(fold), Some(kept)) = (fold, self.snapshots.get(stream)) else { return Ok(None) };
+        let below = kept.range((fold, Version(0))..=(fold, until)).rev();
+        let held = below.filter_map(|((_, version), (hash, state))| {
+            let (event, of) = self.event_at(stream, *version)?;
+            let is = chain::snapshot(&self.id, digest, stream.as_str(), *version, of, state.as_bytes());
+            let (position, time) = (event.position, event.time);
+            (is == *hash).then(|| Snapshot { version: *version, position, time, state: state.clone() })
+        });
+        Ok({ held }.next())
+    }
+
+    fn keep_snapshot(
+        &mut self,
+        stream: &StreamName,
+        digest: &str,
+        version: Version,
+        state: &str,
+    ) -> Result<(), StoreError> {
+        check::snapshot(stream, version, Version(self.versions(stream).len() as u64))?;
+        let Some(mark) = &mut self.turn else { return Err(check::no_turn()) };
+        let kept = self.snapshots.entry(stream.clone()).or_default();
+        mark.snapshots.entry(stream.clone()).or_insert_with(|| kept.clone());
+        let fold = self.folds.iter().position(|known| **known == *digest).unwrap_or_else(|| {
+            self.folds.push(digest.into());
+            self.folds.len() - 1
+        });
+        kept.retain(|(other, _), _| *other == fold);
+        if let Some((_, event)) = self.event_at(stream, version) {
+            let hash = chain::snapshot(&self.id, digest, stream.as_str(), version, event, state.as_bytes());
+            self.snapshots.entry(stream.clone()).or_default().insert((fold, version), (hash, state.into()));
+        }
+        Ok(())
+    }
+
+    fn drop_snapshots(&mut self, stream: &StreamName) -> Result<(), StoreError> {
+        let Some(mark) = &mut self.turn else { return Err(check::no_turn()) };
+        if let Some(kept) = self.snapshots.get_mut(stream) {
+            mark.snapshots.entry(stream.clone()).or_insert_with(|| kept.clone());
+            kept.clear();
+        }
+        Ok(())
+    }
+
+    fn snapshots(
+        &mut self,
+        stream: &StreamName,
+        after: Option<&SnapshotInfo>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotInfo>, StoreError> {
+        let after = after.and_then(|info| {
+            let fold = self.folds.iter().position(|known| *known == info.digest)?;
+            Some((fold, info.version))
+        });
+        let all = self.snapshots.get(stream).into_iter().flatten().filter(|(key, _)| Some(**key) > after);
+        let info = |((fold, version), (_, state)): (&(usize, Version), &(Hash, Box<str>))| SnapshotInfo {
+            stream: stream.clone(),
+            version: *version,
+            digest: self.folds[*fold].clone(),
+            bytes: state.len() as u64,
+        };
+        Ok(all.take(limit).map(info).collect())
     }
 
     fn generations(&mut self) -> Result<Vec<Generation>, StoreError> {

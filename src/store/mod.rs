@@ -261,6 +261,32 @@ pub struct RowFilter {
     pub limit: usize,
 }
 
+/// What the events of a stream had come to, as it was kept; the store takes it for nothing but text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The version of the last event in it.
+    pub version: Version,
+    /// The position of that event.
+    pub position: Position,
+    /// Its time.
+    pub time: Time,
+    /// The state, as text.
+    pub state: Box<str>,
+}
+
+/// A snapshot as it is listed, without its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotInfo {
+    /// Its stream.
+    pub stream: StreamName,
+    /// The version of the last event in it.
+    pub version: Version,
+    /// The digest of the rules by which it was folded.
+    pub digest: Box<str>,
+    /// How long its state is, as text.
+    pub bytes: u64,
+}
+
 /// How many findings of a verification are kept in words; the others are counted.
 pub const MAX_FINDINGS: usize = 100;
 
@@ -298,12 +324,27 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub more: u64,
+    /// Snapshots whose hash was recomputed and compared; none where it did not begin at the beginning.
+    pub snapshots: u64,
+    /// The first [`MAX_FINDINGS`] snapshots that are not what was kept. Nothing depends on them, and nothing is lost.
+    pub spoilt: Vec<Finding>,
+    /// How many more there are.
+    pub more_spoilt: u64,
 }
 
 impl Verified {
-    /// Whether nothing was found.
+    /// Whether nothing was found that matters: all but snapshots.
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Notes a snapshot that is not what was kept.
+    pub(crate) fn note_spoilt(&mut self, stream: &str, words: String) {
+        if self.spoilt.len() < MAX_FINDINGS {
+            self.spoilt.push(Finding { stream: Some(stream.into()), words, ..Finding::default() });
+        } else {
+            self.more_spoilt += 1;
+        }
     }
 
     /// Notes a finding; once there are enough it is only counted.
@@ -395,6 +436,32 @@ pub trait Store {
     /// Appends what one command gave. Only within a turn. The caller has seen to it that the command's id is new
     /// and that its time is not before the head's; where not so, nothing of it is appended and an error says so.
     fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError>;
+
+    /// The latest snapshot of a stream at or below a version, by the rules with that digest. One that is not as its hash says
+    /// is passed over, and so is one whose event is not there: then it is an earlier one, or none.
+    fn snapshot(&mut self, stream: &StreamName, digest: &str, until: Version) -> Result<Option<Snapshot>, StoreError>;
+
+    /// Keeps what a stream had come to at a version that it has, in place of what was kept there before, and removes what is
+    /// kept of it by other rules. Only within a turn.
+    fn keep_snapshot(
+        &mut self,
+        stream: &StreamName,
+        digest: &str,
+        version: Version,
+        state: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Removes all snapshots of a stream. Only within a turn.
+    fn drop_snapshots(&mut self, stream: &StreamName) -> Result<(), StoreError>;
+
+    /// At most `limit` snapshots of a stream after one of them, those by the same rules together, in the order of their
+    /// versions; fewer than `limit` means that there are no more.
+    fn snapshots(
+        &mut self,
+        stream: &StreamName,
+        after: Option<&SnapshotInfo>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotInfo>, StoreError>;
 
     /// Ends the turn: after `Ok` everything appended in it survives power loss.
     fn commit(&mut self) -> Result<(), StoreError>;

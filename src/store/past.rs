@@ -2,7 +2,7 @@
 
 use super::{
     Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter,
-    Store, StoreError, StoredCommand, StreamInfo, Table, Verified,
+    Snapshot, SnapshotInfo, Store, StoreError, StoredCommand, StreamInfo, Table, Verified,
 };
 use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -260,6 +260,41 @@ impl Store for Past {
 
     fn append(&mut self, _: &Decision<'_>) -> Result<Appended, StoreError> {
         self.refused()
+    }
+
+    fn snapshot(&mut self, stream: &StreamName, digest: &str, until: Version) -> Result<Option<Snapshot>, StoreError> {
+        let until = until.min(self.version(stream)?);
+        self.store.snapshot(stream, digest, until)
+    }
+
+    fn keep_snapshot(&mut self, _: &StreamName, _: &str, _: Version, _: &str) -> Result<(), StoreError> {
+        self.refused()
+    }
+
+    fn drop_snapshots(&mut self, _: &StreamName) -> Result<(), StoreError> {
+        self.refused()
+    }
+
+    fn snapshots(
+        &mut self,
+        stream: &StreamName,
+        after: Option<&SnapshotInfo>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotInfo>, StoreError> {
+        let version = self.version(stream)?;
+        let mut found = Vec::new();
+        let mut after = after.cloned();
+        while found.len() < limit {
+            let page = self.store.snapshots(stream, after.as_ref(), limit)?;
+            let is_last = page.len() < limit;
+            after = page.last().cloned();
+            found.extend(page.into_iter().filter(|snapshot| snapshot.version <= version));
+            if is_last {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -25,6 +25,7 @@ pub mod rehearse;
 pub mod replay;
 pub mod rules;
 pub mod send;
+pub mod snapshot;
 pub mod sql;
 pub mod stepper;
 pub mod stored;

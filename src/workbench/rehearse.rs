@@ -42,7 +42,7 @@ impl Workbench {
             Settled::Rejected(rejection) => {
                 return Ok(unchanged(Sent::Rejected(self.refusal(&accepted, rejection, version)?), before));
             }
-            Settled::Accepted(emission) => emission,
+            Settled::Accepted(emission, _) => emission,
         };
         let head = self.store.head()?;
         let own = Folding { state: emission.own.0, version: emission.own.1, position: head.position, time: None };

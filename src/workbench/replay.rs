@@ -1,7 +1,7 @@
 //! Replaying: the state of a stream, now or then, and how it came about.
 
 use super::change::{changes, changes_within, pointer};
-use super::{Change, Error, Misfit, PAGE, Workbench, aggregate_of, meta};
+use super::{Change, Error, Misfit, PAGE, Workbench, aggregate_of, meta, snapshot};
 use crate::domain::{Aggregate, Domains, EventError, StoredEvent};
 use crate::event::{Moment, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -139,7 +139,7 @@ impl Workbench {
     }
 }
 
-/// Folds a stream's events up to a version.
+/// Folds a stream's events up to a version, from the latest snapshot on that there is at or below it.
 pub(crate) fn fold_stream(
     domains: &Domains,
     aggregate: &Aggregate,
@@ -147,11 +147,23 @@ pub(crate) fn fold_stream(
     stream: &StreamName,
     until: Version,
 ) -> Result<Folding, Error> {
-    let mut folding = Folding::new(aggregate);
+    Ok(fold_on(domains, aggregate, store, stream, until)?.0)
+}
+
+/// The same, with the version of that snapshot; 0 where there is none.
+pub(crate) fn fold_on(
+    domains: &Domains,
+    aggregate: &Aggregate,
+    store: &mut dyn Store,
+    stream: &StreamName,
+    until: Version,
+) -> Result<(Folding, Version), Error> {
+    let mut folding = snapshot::latest(aggregate, store, stream, until)?.unwrap_or_else(|| Folding::new(aggregate));
+    let begun = folding.version;
     let commands = aggregate.folds_read_commands();
     let rules = (domains, aggregate);
     fold_each(rules, store, stream, &mut folding, until, commands, |_, _| Ok(ControlFlow::Continue(())))?;
-    Ok(folding)
+    Ok((folding, begun))
 }
 
 /// Folds the events after what is folded already, up to a version, and shows each of them, with what is folded by then.

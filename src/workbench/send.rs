@@ -1,9 +1,9 @@
 //! Sending: a command is decided on the state it is stored on, and its events are stored, all of them or none.
 
-use super::kept::Kept;
+use super::kept::{Held, Kept};
 use super::meta::{self, Origin, RESERVED};
-use super::replay::fold_stream;
-use super::{Error, Misfit, Workbench, aggregate_of};
+use super::replay::{Folding, fold_on};
+use super::{Error, Misfit, Workbench, aggregate_of, snapshot};
 use crate::domain::fields::Fields;
 use crate::domain::{Aggregate, CommandRules, Domains};
 use crate::event::{
@@ -13,8 +13,9 @@ use crate::event::{
 use crate::json::{self, Object, Value};
 use crate::script::decide::{Case, Decided};
 use crate::script::fold::Payload;
-use crate::script::{Emission, Rejection, State};
+use crate::script::{Emission, Rejection};
 use crate::store::{Decision, StoredCommand};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -142,8 +143,15 @@ impl Accepted {
 
 /// What a decision came to, before anything is stored.
 pub(super) enum Settled {
-    Accepted(Emission),
+    Accepted(Emission, Snapshots),
     Rejected(Rejection),
+}
+
+/// The versions of the latest snapshots of the streams that a decision saw; 0 where there is none.
+#[derive(Default)]
+pub(super) struct Snapshots {
+    own: Version,
+    others: HashMap<StreamName, Version>,
 }
 
 impl Workbench {
@@ -238,14 +246,15 @@ impl Workbench {
         let version = self.store.version(&accepted.stream)?;
         expected(&accepted, version)?;
         let raised = self.raise(&mut accepted)?;
-        let emission = match self.decide(&accepted, version, kept)? {
+        let (emission, snapshots) = match self.decide(&accepted, version, kept)? {
             Settled::Rejected(rejection) => return Ok(Sent::Rejected(self.refusal(&accepted, rejection, version)?)),
-            Settled::Accepted(emission) => emission,
+            Settled::Accepted(emission, snapshots) => (emission, snapshots),
         };
         let Emission { events, own: (state, own_version), others } = emission;
+        let own = Held { state, version: own_version, snapshot: snapshots.own };
         if events.is_empty() {
             let head = self.store.head()?;
-            kept.put(accepted.stream.clone(), state, own_version);
+            kept.put(accepted.stream.clone(), own);
             return Ok(Sent::Accepted(receipt(&accepted, version, head.position, Vec::new(), head.hash, raised)));
         }
         let domains = self.domains.clone();
@@ -256,9 +265,14 @@ impl Workbench {
         let decision = Decision { command: &command, domain_text: &file.source.text, events: &events };
         let appended = self.store.append(&decision)?;
         self.write_inline(inline, &mut kept.inline)?;
-        kept.put(accepted.stream.clone(), state, own_version);
-        for (stream, state, version) in others {
-            kept.put(stream, state, version);
+        let own = (accepted.stream.clone(), own);
+        let others = others.into_iter().map(|(stream, state, version)| {
+            let snapshot = snapshots.others.get(&stream).copied().unwrap_or_default();
+            (stream, Held { state, version, snapshot })
+        });
+        for (stream, mut held) in std::iter::once(own).chain(others) {
+            snapshot::keep(&domains, self.store.as_mut(), &stream, &mut held)?;
+            kept.put(stream, held);
         }
         let events: Vec<Recorded> = events
             .into_iter()
@@ -337,17 +351,21 @@ impl Workbench {
             custom: accepted.custom.clone(),
             time: accepted.time,
         });
-        let mut state = Some(self.state_at(&domains, aggregate, &accepted.stream, version, kept)?);
+        let Held { state, snapshot, .. } = self.state_at(&domains, aggregate, &accepted.stream, version, kept)?;
+        let mut snapshots = Snapshots { own: snapshot, others: HashMap::new() };
+        let mut state = Some(state);
         let mut asked: Vec<(StreamName, Version)> = Vec::new();
         loop {
             let own = match state.take() {
                 Some(state) => state,
-                None => self.state_at(&domains, aggregate, &accepted.stream, version, &mut Kept::default())?,
+                None => self.state_at(&domains, aggregate, &accepted.stream, version, &mut Kept::default())?.state,
             };
             let mut others = Vec::with_capacity(asked.len());
             for (stream, version) in &asked {
                 let of = aggregate_of(&domains, stream)?;
-                others.push((stream.clone(), self.state_at(&domains, of, stream, *version, kept)?, *version));
+                let held = self.state_at(&domains, of, stream, *version, kept)?;
+                snapshots.others.insert(stream.clone(), held.snapshot);
+                others.push((stream.clone(), held.state, *version));
             }
             let (meta_origin, event_origin) = (origin.clone(), origin.clone());
             let case = Case {
@@ -370,10 +388,10 @@ impl Workbench {
                 })
             })?;
             match decided {
-                Decided::Accepted(emission) => return Ok(Settled::Accepted(emission)),
+                Decided::Accepted(emission) => return Ok(Settled::Accepted(emission, snapshots)),
                 Decided::Rejected(rejection, untouched) => {
                     if let Some(state) = untouched {
-                        kept.put(accepted.stream.clone(), state, version);
+                        kept.put(accepted.stream.clone(), Held { state, version, snapshot: snapshots.own });
                     }
                     return Ok(Settled::Rejected(rejection));
                 }
@@ -404,11 +422,12 @@ impl Workbench {
         stream: &StreamName,
         version: Version,
         kept: &mut Kept,
-    ) -> Result<State, Error> {
-        match kept.take(stream, version) {
-            Some(state) => Ok(state),
-            None => Ok(fold_stream(domains, aggregate, self.store.as_mut(), stream, version)?.state),
+    ) -> Result<Held, Error> {
+        if let Some(held) = kept.take(stream, version) {
+            return Ok(held);
         }
+        let (Folding { state, .. }, snapshot) = fold_on(domains, aggregate, self.store.as_mut(), stream, version)?;
+        Ok(Held { state, version, snapshot })
     }
 }
 

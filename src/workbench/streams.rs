@@ -12,14 +12,25 @@ impl Workbench {
         each: &mut dyn FnMut(StreamInfo) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let pattern: Option<Vec<char>> = pattern.map(|pattern| pattern.chars().collect());
+        self.each_stream(|_, info| {
+            let wanted = pattern.as_ref().is_none_or(|pattern| matches(pattern, info.name.as_str()));
+            Ok(if wanted { each(info) } else { ControlFlow::Continue(()) })
+        })
+    }
+
+    /// Does something with every stream, in the order of their names. What comes meanwhile is seen if its name is still to
+    /// come.
+    pub(super) fn each_stream(
+        &mut self,
+        mut each: impl FnMut(&mut Self, StreamInfo) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
         let mut last = None;
         loop {
             let page = self.store.streams(last.as_ref(), PAGE)?;
             let done = page.len() < PAGE;
             last = page.last().map(|info| info.name.clone());
             for info in page {
-                let wanted = pattern.as_ref().is_none_or(|pattern| matches(pattern, info.name.as_str()));
-                if wanted && each(info).is_break() {
+                if each(self, info)?.is_break() {
                     return Ok(());
                 }
             }

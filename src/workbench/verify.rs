@@ -49,7 +49,11 @@ impl Report {
     pub fn is_sound(&self) -> bool {
         let hold = |claims: &Option<Claims>| claims.as_ref().is_none_or(|claims| claims.broken == 0);
         let proven = |proven: &Proven| proven.proof.as_ref().map_or(true, |proof| proof.differences.is_empty());
-        self.verified.is_sound() && hold(&self.claims) && hold(&self.since) && self.projections.iter().all(proven)
+        self.verified.is_sound()
+            && self.verified.spoilt.is_empty()
+            && hold(&self.claims)
+            && hold(&self.since)
+            && self.projections.iter().all(proven)
     }
 }
 

@@ -4,13 +4,15 @@ use crate::support::Folder;
 
 const VERBS: &[&str] = &[
     "init", "check", "test", "describe", "schema", "send", "replay", "events", "streams", "diff", "blame", "bisect",
-    "trace", "plan", "project", "sql", "rules", "verify", "backup", "fork", "export", "import",
+    "trace", "plan", "project", "sql", "rules", "verify", "backup", "fork", "export", "import", "snapshot",
 ];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "parked", "retry", "show", "verify"];
+const SNAPSHOT_VERBS: &[&str] = &["list", "rebuild"];
 
 fn all_verbs() -> Vec<String> {
     let below = PROJECT_VERBS.iter().map(|verb| format!("project {verb}"));
-    VERBS.iter().map(ToString::to_string).chain(below).collect()
+    let snapshot = SNAPSHOT_VERBS.iter().map(|verb| format!("snapshot {verb}"));
+    VERBS.iter().map(ToString::to_string).chain(below).chain(snapshot).collect()
 }
 
 #[test]

@@ -36,6 +36,7 @@ const LOOKING: &[&str] = &[
     "plan --with domains --commands",
     PLAN,
     "rules",
+    "snapshot list",
     "project list",
     "project status",
     "project show balances --at @3",

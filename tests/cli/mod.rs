@@ -34,6 +34,7 @@ mod rules;
 mod schema;
 mod send;
 mod show;
+mod snapshot;
 mod sql;
 #[cfg(unix)]
 mod step;

@@ -24,7 +24,7 @@ fn data(name: &str, text: &str) -> Value {
 #[test]
 fn examples_are_valid_by_the_schema() {
     let schema = schema();
-    let folders = ["domains", "tests/fixtures/format-3"];
+    let folders = ["domains", "tests/fixtures/format-4"];
     let files = folders.iter().flat_map(|folder| fs::read_dir(sources().join(folder)).unwrap());
     let mut seen = 0;
     for file in files.map(|entry| entry.unwrap().path()).filter(|file| file.extension().is_some_and(|e| e == "yaml")) {

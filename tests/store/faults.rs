@@ -2,7 +2,7 @@
 
 use super::*;
 use esctl::event::{Hash, Head, Version};
-use esctl::store::{Ahead, EventPage, RowChange, StoredCommand, StreamInfo, Verified};
+use esctl::store::{Ahead, EventPage, RowChange, Snapshot, SnapshotInfo, StoredCommand, StreamInfo, Verified};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -112,6 +112,29 @@ impl Store for FailingStore {
     fn begin(&mut self) -> Result<(), StoreError> {
         self.call(|s| s.begin())
     }
+    fn snapshot(&mut self, stream: &StreamName, digest: &str, until: Version) -> Result<Option<Snapshot>, StoreError> {
+        self.call(|s| s.snapshot(stream, digest, until))
+    }
+    fn keep_snapshot(
+        &mut self,
+        stream: &StreamName,
+        digest: &str,
+        version: Version,
+        state: &str,
+    ) -> Result<(), StoreError> {
+        self.call(|s| s.keep_snapshot(stream, digest, version, state))
+    }
+    fn drop_snapshots(&mut self, stream: &StreamName) -> Result<(), StoreError> {
+        self.call(|s| s.drop_snapshots(stream))
+    }
+    fn snapshots(
+        &mut self,
+        stream: &StreamName,
+        after: Option<&SnapshotInfo>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotInfo>, StoreError> {
+        self.call(|s| s.snapshots(stream, after, limit))
+    }
     fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError> {
         self.call(|s| s.append(decision))
     }
@@ -203,6 +226,10 @@ fn scenario(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn 
                 let events = [event("account/ada", "Out"), event(&format!("account/{batch}"), "In")];
                 let given = append(store, &command(&id, "account/ada", batch), &events)?;
                 assert_eq!(given.versions[0], version.next());
+                if batch > 0 {
+                    let digest = format!("d{n}");
+                    store.keep_snapshot(&stream("account/ada"), &digest, version.next(), "{}")?;
+                }
             }
         }
         store.commit()?;
@@ -218,6 +245,9 @@ fn scenario(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn 
         let end = store.head()?.position;
         let changes = [RowChange::Put(row(text("account/ada"), 9)), RowChange::Delete(text("account/1"))];
         store.advance_in_turn(table, served.number, served.checkpoint, end, &changes)?;
+        if store.snapshot(&stream("account/ada"), "d1", Version(4))?.is_some() {
+            store.drop_snapshots(&stream("account/ada"))?;
+        }
         store.commit()?;
         done(store);
     }

@@ -8,6 +8,7 @@ mod log;
 mod model;
 mod parts;
 mod past;
+mod snapshots;
 
 use esctl::event::{Command, NewEvent, Position, Recorded, StreamName, Time};
 use esctl::json::Value;
@@ -160,6 +161,12 @@ pub fn dump(store: &mut dyn Store, table: &Table) -> String {
         writeln!(text, "{:?}", store.command(id).unwrap()).unwrap();
     }
     writeln!(text, "{:?}", store.streams(None, usize::MAX).unwrap()).unwrap();
+    for info in store.streams(None, usize::MAX).unwrap() {
+        for kept in store.snapshots(&info.name, None, usize::MAX).unwrap() {
+            let found = store.snapshot(&info.name, &kept.digest, kept.version).unwrap();
+            writeln!(text, "{kept:?} {found:?}").unwrap();
+        }
+    }
     let generations: Vec<Generation> = store.generations().unwrap();
     for generation in generations {
         let table = Table { name: generation.projection.clone(), ..table.clone() };

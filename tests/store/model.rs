@@ -6,7 +6,7 @@
 use super::*;
 use crate::support::trial::scaled;
 use esctl::event::Version;
-use esctl::store::{Ahead, RowChange};
+use esctl::store::{Ahead, RowChange, SnapshotInfo};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use std::fmt::Debug;
@@ -41,6 +41,11 @@ enum Operation {
     Serve(u8, u64, i64),
     Select(u8, u64, Option<Key>, usize),
     Rows(u8, u64, Vec<Key>),
+    /// Stream, rules, version.
+    Keep(u8, u8, u64),
+    Drop(u8),
+    Latest(u8, u8, u64),
+    Snapshots(u8, Option<(u8, u64)>, usize),
 }
 
 /// Stream, aggregate, types of aggregates, type.
@@ -98,6 +103,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (0..2_u8, generation(), 0..5_i64).prop_map(|(p, g, t)| Operation::Serve(p, g, t)),
         2 => (0..2_u8, generation(), prop::option::of(key()), 0..4_usize).prop_map(|(p, g, a, l)| Operation::Select(p, g, a, l)),
         1 => (0..2_u8, generation(), prop::collection::vec(key(), 0..3)).prop_map(|(p, g, k)| Operation::Rows(p, g, k)),
+        8 => (0..8_u8, 0..3_u8, 0..6_u64).prop_map(|(s, d, v)| Operation::Keep(s, d, v)),
+        1 => (0..8_u8).prop_map(Operation::Drop),
+        4 => (0..8_u8, 0..3_u8, 0..6_u64).prop_map(|(s, d, v)| Operation::Latest(s, d, v)),
+        2 => (0..8_u8, prop::option::of((0..3_u8, 0..6_u64)), 0..3_usize)
+            .prop_map(|(s, a, l)| Operation::Snapshots(s, a, l)),
     ]
 }
 
@@ -228,6 +238,23 @@ fn apply(subject: &mut Subject, operation: &Operation) -> String {
                 true => outcome(store.select(&projection(*p, 0), *generation, &filter)),
                 false => outcome(store.count(*generation)),
             }
+        }
+        Operation::Keep(s, digest, version) => {
+            let state = format!("{{\"version\":{version}}}");
+            outcome(store.keep_snapshot(&name(*s), &format!("f{digest}"), Version(*version), &state))
+        }
+        Operation::Drop(s) => outcome(store.drop_snapshots(&name(*s))),
+        Operation::Latest(s, digest, until) => {
+            outcome(store.snapshot(&name(*s), &format!("f{digest}"), Version(*until)))
+        }
+        Operation::Snapshots(s, after, limit) => {
+            let after = after.map(|(digest, version)| SnapshotInfo {
+                stream: name(*s),
+                version: Version(version),
+                digest: format!("f{digest}").into(),
+                bytes: 0,
+            });
+            outcome(store.snapshots(&name(*s), after.as_ref(), *limit))
         }
         Operation::Rows(p, generation, keys) => match of(store, *generation, *p) {
             true => outcome(store.rows(&projection(*p, 0), *generation, &keys.iter().map(key).collect::<Vec<_>>())),

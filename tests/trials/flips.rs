@@ -2,7 +2,7 @@
 
 use crate::support::sample::{filled, open};
 use crate::support::trial::{Dice, scaled};
-use crate::support::{Folder, Outcome};
+use crate::support::{Folder, Outcome, dump};
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
@@ -281,4 +281,37 @@ fn every_flipped_bit_of_an_event_is_found() {
         }
     }
     assert_eq!(flips, 25 * rounds);
+}
+
+/// What is kept of states is never the truth: however it is damaged, every answer is what it was, and `verify` tells.
+#[test]
+fn damage_to_snapshots_changes_no_answer() {
+    const SNAPSHOTS: &str = "SELECT * FROM es_snapshots ORDER BY stream, fold, version";
+    let (folder, _) = filled(300);
+    let rules = fs::read_to_string(folder.file("domains/bank.yaml")).unwrap();
+    folder.write("domains/bank.yaml", rules.replacen("  account:\n", "  account:\n    snapshot: 5\n", 1));
+    folder.esctl("snapshot rebuild").exits(0).says("60 snapshots of 3 streams");
+    let pages = dump::ask(&folder, "SELECT pageno FROM dbstat WHERE name = 'es_snapshots'");
+    let pages: Vec<usize> = pages.iter().map(|page| page.parse().unwrap()).collect();
+    let sound = Sound::of(folder);
+    let (bytes, kept) = (&sound.files[""], rows(&sound.folder, "esctl.db", SNAPSHOTS).unwrap());
+    let truths = [7, 50, 101].map(|at| {
+        let verb = format!("replay account/bob --at {at} -o json");
+        (sound.folder.esctl(&verb).done(), verb)
+    });
+    let mut dice = Dice::new();
+    let (mut found, mut harmless) = (0, 0);
+    for _ in 0..scaled(60, 10_000) {
+        let at = (pages[dice.below(pages.len())] - 1) * 4096 + dice.below(4096);
+        sound.put("", &Damage::Flipped { at, bit: dice.below(8) }.done_to(bytes));
+        let (truth, verb) = &truths[dice.below(truths.len())];
+        let said = sound.on_damaged(verb).exits(0);
+        assert_eq!(&said.stdout, truth, "byte {at}");
+        let altered = rows(&sound.folder, DAMAGED, SNAPSHOTS).ok().is_none_or(|rows| rows != kept);
+        let verified = sound.on_damaged("verify --log-only");
+        assert!(verified.exit == 6 || verified.exit == 0 && !altered, "byte {at}: {verified}");
+        if altered { found += 1 } else { harmless += 1 }
+    }
+    eprintln!("{found} damages to snapshots found, {harmless} to what holds none");
+    assert!(found > 0);
 }

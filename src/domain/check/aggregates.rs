@@ -85,7 +85,18 @@ impl Checker<'_> {
         }
         let rules = Rc::new(StreamRules::new(&name, initial, fields, (event_rules, former), invariants));
         let description = definition.description;
-        Some(Aggregate { name: name.into(), description, file, commands, events, invariants: named, rules, digest })
+        let snapshot = definition.snapshot;
+        Some(Aggregate {
+            name: name.into(),
+            description,
+            file,
+            commands,
+            events,
+            invariants: named,
+            rules,
+            digest,
+            snapshot,
+        })
     }
 
     /// Events that no decision can give. What `emit_to` writes into other streams counts.

@@ -32,6 +32,13 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// That something can be written in it. After some errors SQLite rolls back by itself; from then on every statement would
+    /// be a transaction of its own.
+    pub(super) fn goes_on(&mut self, connection: &Connection) -> Result<(), Fault> {
+        self.broken |= connection.is_autocommit();
+        if self.broken { Err(check::broken_turn().into()) } else { Ok(()) }
+    }
+
     /// The version of a stream; the file is asked once in a turn.
     pub(super) fn version(&mut self, connection: &Connection, stream: i64) -> Result<u64, Fault> {
         if let Some(version) = self.versions.get(&stream) {
@@ -66,11 +73,7 @@ pub(super) fn append(
     turn: &mut Turn,
     decision: &Decision<'_>,
 ) -> Result<Appended, Fault> {
-    // After some errors SQLite rolls back by itself; from then on every statement would be a transaction of its own.
-    if connection.is_autocommit() {
-        turn.broken = true;
-        return Err(check::broken_turn().into());
-    }
+    turn.goes_on(connection)?;
     check::decision(decision, &turn.head)?;
     let id = &decision.command.id;
     if connection.prepare_cached("SELECT 1 FROM es_commands WHERE command_id = ?1")?.exists([id])? {

@@ -21,6 +21,7 @@ mod read;
 mod rows;
 mod scan;
 mod schema;
+mod snapshots;
 mod stored;
 mod sum;
 mod turnstile;
@@ -29,7 +30,7 @@ mod words;
 
 use super::{
     Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter,
-    Store, StoreError, StoredCommand, StreamInfo, Table, Verified, check,
+    Snapshot, SnapshotInfo, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, check,
 };
 use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -249,6 +250,21 @@ impl SqliteStore {
         self.call(|connection, _| work(&Writer { connection, turnstile: &turnstile }))
     }
 
+    /// The same for what belongs to the turn that is going on.
+    fn call_in_turn<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Names, &mut Turn) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let Some(mut turn) = self.turn.take() else {
+            return Err(check::no_turn());
+        };
+        let outcome = self.call(|connection, names| work(connection, names, &mut turn));
+        if self.connection.is_some() {
+            self.turn = Some(turn);
+        }
+        outcome
+    }
+
     fn may_write(&self) -> Result<(), StoreError> {
         match (&self.options.access, &self.only_read) {
             (Access::Read, Some(why)) => Err(StoreError::ReadOnly(why.clone())),
@@ -455,19 +471,38 @@ impl Store for SqliteStore {
     }
 
     fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError> {
-        let Some(mut turn) = self.turn.take() else {
-            return Err(check::no_turn());
-        };
-        if turn.broken {
-            self.turn = Some(turn);
-            return Err(check::broken_turn());
-        }
         let id = Arc::clone(&self.id);
-        let outcome = self.call(|connection, names| append::append(connection, names, &id, &mut turn, decision));
-        if self.connection.is_some() {
-            self.turn = Some(turn);
-        }
-        outcome
+        self.call_in_turn(|connection, names, turn| append::append(connection, names, &id, turn, decision))
+    }
+
+    fn snapshot(&mut self, stream: &StreamName, digest: &str, until: Version) -> Result<Option<Snapshot>, StoreError> {
+        let id = Arc::clone(&self.id);
+        self.call(|connection, names| snapshots::latest(connection, names, &id, stream, digest, until))
+    }
+
+    fn keep_snapshot(
+        &mut self,
+        stream: &StreamName,
+        digest: &str,
+        version: Version,
+        state: &str,
+    ) -> Result<(), StoreError> {
+        let id = Arc::clone(&self.id);
+        let what = (digest, version, state);
+        self.call_in_turn(|connection, names, turn| snapshots::keep(connection, names, turn, &id, stream, what))
+    }
+
+    fn drop_snapshots(&mut self, stream: &StreamName) -> Result<(), StoreError> {
+        self.call_in_turn(|connection, names, turn| snapshots::drop_all(connection, names, turn, stream))
+    }
+
+    fn snapshots(
+        &mut self,
+        stream: &StreamName,
+        after: Option<&SnapshotInfo>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotInfo>, StoreError> {
+        self.call(|connection, names| snapshots::list(connection, names, stream, after, limit))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -545,16 +580,10 @@ impl Store for SqliteStore {
         to: Position,
         changes: &[RowChange],
     ) -> Result<(), StoreError> {
-        let Some(mut turn) = self.turn.take() else {
-            return Err(check::no_turn());
-        };
         let step = (from, to);
-        let outcome =
-            self.call(|connection, _| rows::advance_in_turn(connection, &mut turn, table, generation, step, changes));
-        if self.connection.is_some() {
-            self.turn = Some(turn);
-        }
-        outcome
+        self.call_in_turn(|connection, _, turn| {
+            rows::advance_in_turn(connection, turn, table, generation, step, changes)
+        })
     }
 
     fn stop(&mut self, generation: u64, failure: &Failure) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Names that are kept once in the file and referred to by number: streams, types and domains, in memory.
+//! Names that are kept once in the file and referred to by number: streams, types, domains and folds, in memory.
 //!
 //! Rows with names are only ever added, so what was read from a committed file holds forever. What was added within a
 //! turn is forgotten when the turn is rolled back: its numbers will be given to other names.
@@ -29,9 +29,11 @@ pub(super) struct Names {
     /// Numbers by aggregate, then by name.
     kind_ids: HashMap<Arc<str>, HashMap<Arc<str>, i64>>,
     domains: HashMap<Box<str>, i64>,
+    folds: HashMap<Box<str>, i64>,
     /// Added in the turn that is going on.
     new_streams: Vec<StreamName>,
     new_domains: Vec<Box<str>>,
+    new_folds: Vec<Box<str>>,
     /// How many types were known when the turn began.
     old_kinds: usize,
 }
@@ -41,6 +43,7 @@ impl Names {
     pub(super) fn begin(&mut self) {
         self.new_streams.clear();
         self.new_domains.clear();
+        self.new_folds.clear();
         self.old_kinds = self.kinds.len();
     }
 
@@ -53,6 +56,9 @@ impl Names {
         }
         for digest in self.new_domains.drain(..) {
             self.domains.remove(&digest);
+        }
+        for digest in self.new_folds.drain(..) {
+            self.folds.remove(&digest);
         }
         for kind in self.kinds.drain(self.old_kinds..) {
             if let Some(ids) = self.kind_ids.get_mut(&kind.aggregate) {
@@ -209,6 +215,30 @@ impl Names {
         let id = statement.insert([digest, text])?;
         self.domains.insert(digest.into(), id);
         self.new_domains.push(digest.into());
+        Ok(id)
+    }
+
+    /// The number of the rules with that digest that folded something in the file.
+    pub(super) fn fold(&mut self, connection: &Connection, digest: &str) -> Result<Option<i64>, Fault> {
+        if let Some(id) = self.folds.get(digest) {
+            return Ok(Some(*id));
+        }
+        let mut statement = connection.prepare_cached("SELECT id FROM es_folds WHERE digest = ?1")?;
+        let id = statement.query_row([digest], |row| row.get(0)).optional()?;
+        if let Some(id) = id {
+            self.folds.insert(digest.into(), id);
+        }
+        Ok(id)
+    }
+
+    /// The same; they are added where they are new. Within a turn.
+    pub(super) fn fold_or_new(&mut self, connection: &Connection, digest: &str) -> Result<i64, Fault> {
+        if let Some(id) = self.fold(connection, digest)? {
+            return Ok(id);
+        }
+        let id = connection.prepare_cached("INSERT INTO es_folds (digest) VALUES (?1)")?.insert([digest])?;
+        self.folds.insert(digest.into(), id);
+        self.new_folds.push(digest.into());
         Ok(id)
     }
 }

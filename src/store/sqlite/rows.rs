@@ -125,11 +125,7 @@ pub(super) fn advance_in_turn(
     (from, to): (Position, Position),
     changes: &[RowChange],
 ) -> Result<(), Fault> {
-    // Where SQLite has rolled back by itself every statement would be a transaction of its own.
-    if turn.broken || connection.is_autocommit() {
-        turn.broken = true;
-        return Err(check::broken_turn().into());
-    }
+    turn.goes_on(connection)?;
     column::check(table, changes)?;
     check::advance(from, to, turn.head.position)?;
     if by_number(connection, generation)?.checkpoint != from || ahead(connection, generation)?.is_some() {

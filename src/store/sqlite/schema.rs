@@ -9,14 +9,16 @@ use std::path::Path;
 pub(super) const APPLICATION: i32 = 0x6573_6374;
 /// The format of the tables, kept in `user_version`. Each store says which formats a program must know at least to read
 /// it and to write to it, so that an older program can tell.
-pub(super) const FORMAT: i32 = 3;
+pub(super) const FORMAT: i32 = 4;
 
-/// The oldest formats that a program must know to read a store of today's, and to write to it.
+/// The oldest formats that a program must know to read a store of today's, and to write to it. Who knows nothing of snapshots
+/// can do both: it leaves them as they are, and they are of events that never change.
 const READER: &str = "2";
 const WRITER: &str = "3";
 
 /// Each store keeps these texts, and `verify` compares them: to change one, a comment in it too, is to change the format.
-pub(super) const TABLES: &str = concat!(include_str!("schema.sql"), "\n", include_str!("schema-3.sql"));
+pub(super) const TABLES: &str =
+    concat!(include_str!("schema.sql"), "\n", include_str!("schema-3.sql"), "\n", include_str!("schema-4.sql"));
 
 /// What brings a store of each format, from 1 on, to the next.
 const STEPS: [&str; FORMAT as usize - 1] = [
@@ -31,6 +33,8 @@ const STEPS: [&str; FORMAT as usize - 1] = [
         "BEGIN SELECT RAISE(ABORT, 'what a store is never changes'); END;\n",
         include_str!("schema-3.sql"),
     ),
+    // Format 3 knew of no snapshots.
+    include_str!("schema-4.sql"),
 ];
 
 /// What a file that SQLite could open turned out to be.
@@ -80,8 +84,16 @@ fn demand(connection: &Connection, what: &str) -> Option<i32> {
 
 /// Whether it has the tables that came with format 3.
 pub(super) fn knows_failures(connection: &Connection) -> Result<bool, Fault> {
-    let format: i32 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
-    Ok(format >= 3)
+    Ok(format(connection)? >= 3)
+}
+
+/// Whether it has the tables that came with format 4.
+pub(super) fn knows_snapshots(connection: &Connection) -> Result<bool, Fault> {
+    Ok(format(connection)? >= 4)
+}
+
+fn format(connection: &Connection) -> Result<i32, Fault> {
+    Ok(connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?)
 }
 
 /// Makes the whole store in one transaction, unless another process did so meanwhile. Only within the write turn.

@@ -7,7 +7,7 @@ use crate::event::{Position, Recorded, StreamName, Time, Version};
 use crate::json::{self, Object, Value};
 use crate::script::{Rejection, State};
 use crate::store::memory::MemoryStore;
-use crate::workbench::kept::Kept;
+use crate::workbench::kept::{Held, Kept};
 use crate::workbench::project::proof::{self, Difference, DifferenceKind};
 use crate::workbench::project::{Manner, Wanted};
 use crate::workbench::replay::{Folding, each_event, fold_event, state_value};
@@ -201,13 +201,13 @@ impl Stage {
             Ok(written) => written,
             Err(problem) => return Ok(Err(unwritten(problem))),
         };
-        if let Some(kept) = self.kept.take(stream, version) {
-            let left = Folding { state: kept, version, position: Position(0), time: None };
+        if let Some(Held { state, snapshot, .. }) = self.kept.take(stream, version) {
+            let left = Folding { state, version, position: Position(0), time: None };
             let left_behind = match text(aggregate, stream, &left) {
                 Ok(left_behind) => left_behind,
                 Err(problem) => return Ok(Err(differs(problem))),
             };
-            self.kept.put(stream.clone(), left.state, version);
+            self.kept.put(stream.clone(), Held { state: left.state, version, snapshot });
             if left_behind != written {
                 let sides = format!("  the command left  {left_behind}\n  the log gives     {written}");
                 return Ok(Err(differs(format!("the state of `{stream}` at version {version} differs\n{sides}"))));
@@ -439,7 +439,7 @@ projections:
     fn a_state_that_is_not_what_the_log_gives_is_found() {
         let (mut stage, stream) = stage();
         let data = [("n".to_owned(), Value::Integer(7))].into_iter().collect();
-        stage.kept.put(stream.clone(), State::of(data), Version(1));
+        stage.kept.put(stream.clone(), Held { state: State::of(data), version: Version(1), snapshot: Version(0) });
         let breach = stage.state(&stream).unwrap().unwrap_err();
         assert_eq!(breach.law, Law::States);
         assert_eq!(

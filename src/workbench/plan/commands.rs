@@ -6,10 +6,10 @@ use super::{CommandDiffers, CommandsPlan, Difference, Each, Given, Opener, Outco
 use crate::domain::Domains;
 use crate::event::{Command, NewEvent, Position, Recorded, StreamName, Version};
 use crate::json::{self, Value};
-use crate::script::Emission;
 use crate::script::fold::Known;
+use crate::script::{Emission, State};
 use crate::store::{EventFilter, Store, StoreError};
-use crate::workbench::kept::Kept;
+use crate::workbench::kept::{Held, Kept};
 use crate::workbench::meta;
 use crate::workbench::replay::{Folding, fold_event, fold_stream};
 use crate::workbench::send::{Now, Request, Settled};
@@ -254,7 +254,7 @@ impl Decider {
         let domains = self.workbench.domains.clone();
         let Some(aggregate) = domains.aggregate(stream.aggregate()) else { return Ok(Again::Unfolded) };
         let state = match self.kept.take(stream, version) {
-            Some(state) => state,
+            Some(held) => held.state,
             None => match fold_stream(&domains, aggregate, self.workbench.store.as_mut(), stream, version) {
                 Ok(folding) => folding.state,
                 Err(error @ Error::Store(_)) => return Err(error),
@@ -265,15 +265,15 @@ impl Decider {
             },
         };
         let spare = self.careful.contains(stream).then(|| state.clone());
-        self.kept.put(stream.clone(), state, version);
+        self.kept.put(stream.clone(), held(state, version));
         let settled = request(command).and_then(|(request, now)| self.workbench.accept(request, &now));
         let settled = settled.and_then(|accepted| self.workbench.decide(&accepted, version, &mut self.kept));
         let again = match settled {
-            Ok(Settled::Accepted(emission)) if Self::gave(&domains, events, &emission.events) => {
+            Ok(Settled::Accepted(emission, _)) if Self::gave(&domains, events, &emission.events) => {
                 self.keep(stream, emission);
                 return Ok(Again::Same);
             }
-            Ok(Settled::Accepted(emission)) => Again::Other(Outcome::Events {
+            Ok(Settled::Accepted(emission, _)) => Again::Other(Outcome::Events {
                 before: events.iter().map(|event| Self::stored(&domains, event)).collect(),
                 after: emission.events.iter().map(given).collect(),
             }),
@@ -282,7 +282,8 @@ impl Decider {
             Err(error) => Again::Other(Outcome::Fails(Box::new(error.into_diagnostic("plan")))),
         };
         match (self.kept.take(stream, version), spare) {
-            (Some(state), _) | (None, Some(state)) => self.kept.put(stream.clone(), state, version),
+            (Some(held), _) => self.kept.put(stream.clone(), held),
+            (None, Some(state)) => self.kept.put(stream.clone(), held(state, version)),
             // It is gone with the decision, and folded again for the next.
             (None, None) => drop(self.careful.insert(stream.clone())),
         }
@@ -292,9 +293,9 @@ impl Decider {
     /// Keeps the states that a decision left behind.
     fn keep(&mut self, stream: &StreamName, emission: Emission) {
         let (state, version) = emission.own;
-        self.kept.put(stream.clone(), state, version);
+        self.kept.put(stream.clone(), held(state, version));
         for (stream, state, version) in emission.others {
-            self.kept.put(stream, state, version);
+            self.kept.put(stream, held(state, version));
         }
     }
 
@@ -304,11 +305,11 @@ impl Decider {
         for event in events {
             let Some(aggregate) = domains.aggregate(event.stream.aggregate()) else { continue };
             let before = Version(event.version.0 - 1);
-            let Some(state) = self.kept.take_at(&event.stream, before) else { continue };
+            let Some(Held { state, .. }) = self.kept.take_at(&event.stream, before) else { continue };
             let mut folding = Folding { state, version: before, position: Position(0), time: None };
             // Where it cannot be folded, that is found when the state is needed.
             if fold_event(&domains, aggregate, &mut folding, event).is_ok() {
-                self.kept.put(event.stream.clone(), folding.state, folding.version);
+                self.kept.put(event.stream.clone(), held(folding.state, folding.version));
             }
         }
     }
@@ -340,6 +341,11 @@ impl Decider {
             data: now.map_or_else(|| data_of(&event.data), Value::Object),
         }
     }
+}
+
+/// A state that is kept; nothing is stored, so that it is no matter which snapshots there are.
+fn held(state: State, version: Version) -> Held {
+    Held { state, version, snapshot: Version(0) }
 }
 
 fn name_now<'d>(domains: &'d Domains, event: &Recorded) -> Option<&'d str> {

@@ -10,6 +10,7 @@
 mod events;
 mod names;
 mod order;
+mod snapshots;
 
 use super::fault::Fault;
 use super::{read, sql, together, unsql};
@@ -74,6 +75,7 @@ pub(super) fn run(
     run.type_names()?;
     run.domain_texts()?;
     if run.start.position == 0 {
+        run.snapshots()?;
         run.file()?;
     }
     Ok(run.verified)
