@@ -527,6 +527,10 @@ fn exactly_what_differs_is_listed() {
         let balance = balances.entry(stream.to_owned()).or_default();
         if kind == "Deposited" {
             *balance += amount;
+            // What is paid in does not make good what is missing by then: the invariant refuses it.
+            if *balance < 0 {
+                rejected.push(position.to_owned());
+            }
         } else {
             if amount + fee(amount) > *balance {
                 rejected.push(position.to_owned());
