@@ -111,6 +111,11 @@ fn exists(path: &Path) -> Failure {
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failure {
-    let kind = if error.kind() == io::ErrorKind::NotFound { Kind::Usage } else { Kind::Unavailable };
-    Failure::new(kind, format!("`{}` cannot be made: {}", path.display(), error.kind()))
+    let shown = path.display();
+    match path.parent() {
+        Some(folder) if error.kind() == io::ErrorKind::NotFound => {
+            Failure::usage(format!("`{shown}` cannot be made: there is no folder `{}`", folder.display()))
+        }
+        _ => Failure::new(Kind::Unavailable, format!("`{shown}` cannot be made: {}", error.kind())),
+    }
 }

@@ -49,7 +49,7 @@ fn nothing_is_overwritten() {
     folder.esctl("backup domains").exits(2).says("exists already");
     folder.bash("ln -s nowhere link && esctl backup link").exits(2).says("exists already");
     assert_eq!(std::fs::read_to_string(folder.file("copy.db")).unwrap(), "mine");
-    folder.esctl("backup no/such.db").exits(2).says("cannot be made");
+    folder.esctl("backup no/such.db").exits(2).says("there is no folder `no`");
     folder.esctl("backup new.db --store none.db").exits(2).says("there is no store");
     assert_eq!(folder.listing(), ["copy.db", "domains", "esctl.db", "esctl.db-turn", "link"]);
 }

@@ -165,7 +165,7 @@ fn nothing_is_overwritten() {
     folder.esctl("fork esctl.db").exits(2).says("exists already");
     folder.esctl("fork domains").exits(2).says("exists already");
     folder.bash("ln -s nowhere link && esctl fork link").exits(2).says("exists already");
-    folder.esctl("fork no/such.db").exits(2).says("cannot be made");
+    folder.esctl("fork no/such.db").exits(2).says("there is no folder `no`");
     assert_snapshot!(folder.esctl("fork left.db"), @r"
     exit: 2
     stderr:

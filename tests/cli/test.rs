@@ -324,7 +324,7 @@ fn junit_that_cannot_be_written() {
     assert_snapshot!(folder.esctl("test --junit nowhere/out.xml"), @r"
     exit: 2
     stderr:
-    error: `nowhere/out.xml` cannot be made: entity not found
+    error: `nowhere/out.xml` cannot be made: there is no folder `nowhere`
     ");
     assert_snapshot!(folder.esctl("test --junit domains"), @r"
     exit: 2
