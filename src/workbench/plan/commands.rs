@@ -249,7 +249,10 @@ impl Decider {
             return Ok(Again::Unfolded);
         }
         let before = Position(events[0].position.0 - 1);
-        let version = self.workbench.store.version_at(stream, before)?;
+        let version = match events.iter().find(|event| event.stream == *stream) {
+            Some(first) => Version(first.version.0 - 1),
+            None => self.workbench.store.version_at(stream, before)?,
+        };
         self.kept.until = Some(before);
         let domains = self.workbench.domains.clone();
         let Some(aggregate) = domains.aggregate(stream.aggregate()) else { return Ok(Again::Unfolded) };

@@ -81,7 +81,7 @@ pub struct EventDiffers {
     pub problem: Diagnostic,
 }
 
-/// An invariant that a command of the past would have broken, and that was not broken then.
+/// An invariant that the other rules break after a command of the past, where the present rules do not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InvariantBroken {
     /// The stream.

@@ -6,7 +6,6 @@ use crate::event::{Position, Recorded, StreamName, Version};
 use crate::json::Value;
 use crate::workbench::Error;
 use crate::workbench::replay::{Folding, fold_event, state_value};
-use std::collections::BTreeMap;
 
 /// The rules of an aggregate, and what they made of a stream so far.
 pub(super) struct Side<'d> {
@@ -16,9 +15,6 @@ pub(super) struct Side<'d> {
     pub(super) folding: Option<Folding>,
     /// Which that was.
     pub(super) failed: Option<Failed>,
-    /// The invariants that did not hold after some command, with the first version after which they did not, and whether
-    /// they hold by now.
-    pub(super) broken: BTreeMap<Box<str>, (Version, Position, bool)>,
 }
 
 /// An event that could not be read or folded.
@@ -32,7 +28,7 @@ pub(super) struct Failed {
 impl<'d> Side<'d> {
     pub(super) fn new(domains: &'d Domains, aggregate: &'d Aggregate) -> Self {
         let folding = Some(Folding::new(aggregate));
-        Self { domains, aggregate, folding, failed: None, broken: BTreeMap::new() }
+        Self { domains, aggregate, folding, failed: None }
     }
 
     /// Folds an event, unless an earlier one could not be.
@@ -54,20 +50,14 @@ impl<'d> Side<'d> {
         self.folding.as_ref().map(|folding| state_value(self.aggregate, stream, folding)).transpose()
     }
 
-    /// Asks the invariants, as is done after a command.
-    pub(super) fn ask(&mut self) {
-        let Some(folding) = &mut self.folding else { return };
+    /// The invariants that do not hold, asked for as is done after a command. One that fails does not: it would refuse a
+    /// command as well.
+    pub(super) fn broken(&mut self) -> Vec<&'d str> {
+        let Some(folding) = &mut self.folding else { return Vec::new() };
         let (state, version) = (&mut folding.state, folding.version.0);
-        // One that fails does not hold: it would refuse a command as well.
         let mut is_broken = |script| !self.domains.host.holds(script, state, version).unwrap_or(false);
         let invariants = self.aggregate.rules.invariants.iter();
-        let broken: Vec<&str> = invariants.filter(|(_, script)| is_broken(script)).map(|(name, _)| &**name).collect();
-        for (name, (.., now)) in &mut self.broken {
-            *now = broken.contains(&&**name);
-        }
-        for name in broken {
-            self.broken.entry(name.into()).or_insert((folding.version, folding.position, true));
-        }
+        invariants.filter(|(_, script)| is_broken(script)).map(|(name, _)| &**name).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::workbench::change::changes;
 use crate::workbench::replay::each_event;
 use crate::workbench::stored::fits;
 use crate::workbench::{Error, PAGE, aggregate_of};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// How many streams are replayed in one piece.
@@ -35,6 +35,9 @@ struct Compared {
     found: Vec<Difference>,
     /// Neither of the rules can replay it.
     uncompared: bool,
+    /// The invariants that only the other rules break, with the first version after which they do, and whether they do by
+    /// now.
+    broken: BTreeMap<Box<str>, (Version, Position, bool)>,
 }
 
 impl Plan<'_> {
@@ -235,8 +238,7 @@ fn compare(hand: &mut Hand, stream: &StreamName, reached: &Reached, head: Positi
         // Invariants hold between commands.
         let of = event.command.as_ref().map(|command| command.id.clone());
         if asks && command.is_some() && command != of {
-            old.ask();
-            new.ask();
+            compared.ask(&mut old, &mut new);
         }
         command = of;
         old.fold(&event)?;
@@ -248,8 +250,7 @@ fn compare(hand: &mut Hand, stream: &StreamName, reached: &Reached, head: Positi
         Ok(ControlFlow::Continue(()))
     })?;
     if asks {
-        old.ask();
-        new.ask();
+        compared.ask(&mut old, &mut new);
     }
     judge(&mut compared, stream, &old, &new)?;
     Ok(compared)
@@ -301,18 +302,29 @@ fn judge(compared: &mut Compared, stream: &StreamName, old: &Side<'_>, new: &Sid
             }));
         }
     }
-    for (name, (version, position, now)) in &new.broken {
-        if !old.broken.contains_key(name) {
-            compared.found.push(Difference::Invariant(InvariantBroken {
-                stream: stream.clone(),
-                version: *version,
-                position: *position,
-                name: name.clone(),
-                now: *now,
-            }));
-        }
+    for (name, (version, position, now)) in std::mem::take(&mut compared.broken) {
+        let stream = stream.clone();
+        compared.found.push(Difference::Invariant(InvariantBroken { stream, version, position, name, now }));
     }
     Ok(())
+}
+
+impl Compared {
+    /// Asks the invariants after a command. What the present rules break there as well is no difference.
+    fn ask<'d>(&mut self, old: &mut Side<'d>, new: &mut Side<'d>) {
+        let mut broken = new.broken();
+        if !broken.is_empty() {
+            let before = old.broken();
+            broken.retain(|name| !before.contains(name));
+        }
+        for (name, (.., now)) in &mut self.broken {
+            *now = broken.contains(&&**name);
+        }
+        let Some(folding) = &new.folding else { return };
+        for name in broken {
+            self.broken.entry(name.into()).or_insert((folding.version, folding.position, true));
+        }
+    }
 }
 
 impl EventDiffers {
