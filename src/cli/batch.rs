@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::lines::{self, Piece};
 use super::send::{NEW_RULES, say_id};
 use crate::render::talk::Ticker;
-use crate::render::{Output, Talk, text, wire};
+use crate::render::{Output, Talk, text, trouble, wire};
 use esctl::event::Time;
 use esctl::workbench::batch::{Batch, request_from_line};
 use esctl::workbench::send::Sent;
@@ -137,8 +137,8 @@ pub fn answer(line: u64, sent: &Sent) -> Result<String, Failure> {
 pub fn no_answer(line: u64, failure: &Failure) -> Result<String, Failure> {
     let (message, details) = failure.wire();
     let exit = failure.exit() as u8;
-    let (details, conflict) = (wire::details(details), failure.conflict());
-    let error = wire::LineError { line, outcome: "error", exit, message: &message, details, conflict };
+    let (details, conflict) = (trouble::details(details), failure.conflict());
+    let error = trouble::LineError { line, outcome: "error", exit, message: &message, details, conflict };
     wire::line(&error).map_err(Failure::output)
 }
 

@@ -1,6 +1,6 @@
 //! The only place that turns an error into words, a hint and an exit code.
 
-use crate::render::{Listing, Talk, wire};
+use crate::render::{Listing, Talk, trouble, wire};
 use esctl::diagnostic::{self, Diagnostic};
 use esctl::event::{Expect, Version};
 use esctl::store::StoreError;
@@ -204,9 +204,9 @@ impl Failure {
     }
 
     /// What was expected of a stream and what it is, where that is what failed.
-    pub fn conflict(&self) -> Option<wire::Conflict> {
+    pub fn conflict(&self) -> Option<trouble::Conflict> {
         let found = self.cause.downcast_ref::<Conflicting>()?;
-        Some(wire::Conflict { expected: found.expected.into(), actual: found.actual.0 })
+        Some(trouble::Conflict { expected: found.expected.into(), actual: found.actual.0 })
     }
 
     /// Says it on stderr.
@@ -249,14 +249,14 @@ impl Failure {
     }
 
     fn say_json(&self, found: &Diagnostic, talk: Talk) {
-        let mut error = wire::Failing::new(self.kind.name(), found, self.exit() as u8);
+        let mut error = trouble::Failing::new(self.kind.name(), found, self.exit() as u8);
         if self.cause.is::<Unfit>() {
             let (message, details) = self.wire();
             error.message = message.into();
-            error.details = wire::details(details);
+            error.details = trouble::details(details);
         }
         error.conflict = self.conflict();
-        if let Ok(line) = wire::line(&wire::Failed { error }) {
+        if let Ok(line) = wire::line(&trouble::Failed { error }) {
             talk.line(&line);
         }
     }

@@ -1,7 +1,7 @@
 //! What scenarios reached.
 
 use super::listing::{Column, Listing, Render};
-use super::{Format, Output, report, text, wire};
+use super::{Format, Output, report, text, trouble, wire};
 use esctl::domain::coverage::{Coverage, Kind, Target};
 use esctl::workbench::test::{ScenarioOutcome, ScenarioResult};
 use serde::Serialize;
@@ -54,7 +54,7 @@ struct Counted {
 struct Missing<'a> {
     kind: &'static str,
     name: &'a str,
-    place: wire::Place<'a>,
+    place: trouble::Place<'a>,
 }
 
 impl Render for Target {

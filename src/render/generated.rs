@@ -2,7 +2,7 @@
 
 use super::listing::{Column, Listing, Render};
 use super::text::{count, harmless, thousands};
-use super::{Format, Output, coverage, scenario, wire};
+use super::{Format, Output, coverage, scenario, trouble, wire};
 use esctl::diagnostic;
 use esctl::domain::coverage::Coverage;
 use esctl::workbench::generate::{Asked, Broken, Generated, Law, Tally};
@@ -61,7 +61,7 @@ struct Failing<'a> {
     says: &'static str,
     run: u64,
     length: usize,
-    problem: wire::Problem<'a>,
+    problem: trouble::Problem<'a>,
     commands: Vec<Step<'a>>,
     scenario: String,
 }

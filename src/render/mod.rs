@@ -35,6 +35,7 @@ pub mod talk;
 pub mod text;
 pub mod things;
 pub mod trace;
+pub mod trouble;
 pub mod turn;
 pub mod verdict;
 pub mod wire;

@@ -3,7 +3,8 @@
 use super::listing::{Column, Render};
 use super::records::exact;
 use super::text::harmless;
-use super::wire::{self, Changed, Exact, Problem};
+use super::trouble::Problem;
+use super::wire::{self, Changed, Exact};
 use esctl::json::Value;
 use esctl::workbench::Change;
 use esctl::workbench::plan::{Difference, Given, Outcome, ProjectionChange};

@@ -1,7 +1,7 @@
 //! What is listed: each kind of record with its columns, its cells and its JSON.
 
 use super::listing::{Column, Listing, Render};
-use super::{Output, text, wire};
+use super::{Output, text, trouble, wire};
 use esctl::diagnostic::Diagnostic;
 use esctl::event::{Head, Recorded};
 use esctl::json::Value;
@@ -326,7 +326,7 @@ impl Render for Diagnostic {
     }
 
     fn json(&self) -> io::Result<String> {
-        wire::line(&wire::Problem::from(self))
+        wire::line(&trouble::Problem::from(self))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is stored, under the rules as they are now.
 
 use super::listing::{Column, Listing, Render};
-use super::wire::{self, Exact, Problem};
+use super::trouble::Problem;
+use super::wire::{self, Exact};
 use super::{Format, Output, text};
 use esctl::workbench::stored::{Now, Sample, Stored, StoredForm};
 use serde::Serialize;

@@ -13,10 +13,15 @@ mod column;
 pub mod memory;
 pub mod past;
 pub mod sqlite;
+mod table;
+mod verified;
 
-use crate::event::{Command, Expect, Hash, Head, NewEvent, Position, Recorded, StreamName, Time, Version};
+use crate::event::{Command, Hash, Head, NewEvent, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
 use std::sync::Arc;
+
+pub use table::{Ahead, Column, ColumnKind, Failure, Generation, Row, RowChange, RowFilter, Table};
+pub use verified::{Finding, MAX_FINDINGS, Verified};
 
 /// A page ends early when its payloads have so many bytes: memory stays bounded whatever the events hold.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -148,119 +153,6 @@ pub struct StreamInfo {
     pub time: Time,
 }
 
-/// How a column is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnKind {
-    /// A 64-bit integer.
-    Integer,
-    /// An exact decimal, normalised: `25.10` is kept as `25.1`.
-    Decimal,
-    /// Text; dates, timestamps and uuids too.
-    Text,
-    /// 0 or 1 in SQL, `true` or `false` here.
-    Boolean,
-    /// JSON text of a list, an object, or of any value.
-    Json,
-}
-
-/// A column of a read model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: Box<str>,
-    /// How it is kept.
-    pub kind: ColumnKind,
-}
-
-/// The table of a read model, as the store needs to know it. The first column is the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// The projection's name, which is the name of the view people query.
-    pub name: Box<str>,
-    /// At least one; the first is the primary key.
-    pub columns: Vec<Column>,
-    /// Lists of column names, each an index.
-    pub indexes: Vec<Vec<Box<str>>>,
-    /// The digest of the rules that fill it.
-    pub digest: Box<str>,
-}
-
-impl Table {
-    /// A row as it comes back from a store, where what is stored may have had other digits: `25.10` is `25.1`.
-    pub fn kept(&self, row: &[Value]) -> Row {
-        self.columns.iter().zip(row).map(|(column, value)| column::normal(column.kind, value)).collect()
-    }
-}
-
-/// One filling of a read model's table. A projection has one that is served and at most one being built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generation {
-    /// Unique in the store, never used again.
-    pub number: u64,
-    /// The projection.
-    pub projection: Box<str>,
-    /// The digest of the rules that fill it.
-    pub digest: Box<str>,
-    /// The last position it has seen.
-    pub checkpoint: Position,
-    /// Whether the projection's view shows it.
-    pub served: bool,
-    /// When it was put in service; `None` while it is being built.
-    pub since: Option<Time>,
-    /// Where some of its rows have seen more than its checkpoint says.
-    pub ahead: Option<Ahead>,
-    /// The event before which it stopped, where it did.
-    pub stopped: Option<Failure>,
-    /// How many events it went on past, which it could not apply.
-    pub parked: u64,
-}
-
-/// How far some of the rows of a generation have come that is being built: those whose keys, as JSON text, sort (by bytes) up
-/// to this one have seen up to this position, the others up to the checkpoint. So rows can be written in small steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ahead {
-    /// The position.
-    pub position: Position,
-    /// The last key, as JSON text.
-    pub key: Box<str>,
-}
-
-/// An event that a read model could not apply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Of the event.
-    pub position: Position,
-    /// The key of the row it was to change, where it came that far.
-    pub key: Option<Value>,
-    /// What went wrong.
-    pub error: Box<str>,
-    /// Where in the rules, `file:line:column`.
-    pub place: Option<Box<str>>,
-}
-
-/// A row: one value per column, in the table's order. Decimals are normalised.
-pub type Row = Vec<Value>;
-
-/// What a handler did to one row.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RowChange {
-    /// Insert or replace; the key is the row's first value.
-    Put(Row),
-    /// Remove the row with this key; no matter if there is none.
-    Delete(Value),
-}
-
-/// Which rows to show.
-#[derive(Debug, Clone, Default)]
-pub struct RowFilter {
-    /// Only the row with this key.
-    pub key: Option<Value>,
-    /// Only rows whose key sorts after this one: the next page.
-    pub after: Option<Value>,
-    /// At most so many.
-    pub limit: usize,
-}
-
 /// What the events of a stream had come to, as it was kept; the store takes it for nothing but text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -285,76 +177,6 @@ pub struct SnapshotInfo {
     pub digest: Box<str>,
     /// How long its state is, as text.
     pub bytes: u64,
-}
-
-/// How many findings of a verification are kept in words; the others are counted.
-pub const MAX_FINDINGS: usize = 100;
-
-/// Something in a store that contradicts the rest of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Finding {
-    /// The event it is about.
-    pub position: Option<Position>,
-    /// The stream it is about; as text, because it may be no legal name.
-    pub stream: Option<Box<str>>,
-    /// The id of the command it is about.
-    pub command: Option<Box<str>>,
-    /// What is wrong, in words that name all of this.
-    pub words: String,
-}
-
-/// What a verification looked at, and what it found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// The end of the store when it began; what was appended later was not looked at.
-    pub head: Head,
-    /// The position after which it began; 0 where everything was looked at.
-    pub since: Position,
-    /// Events whose hash was recomputed and compared. Less than there are since then only where there are findings.
-    pub events: u64,
-    /// Streams of these events, whose versions were counted through.
-    pub streams: u64,
-    /// Commands that were matched with their events.
-    pub commands: u64,
-    /// Domain texts whose digest was recomputed.
-    pub domains: u64,
-    /// Bytes of payloads, metadata and domain texts that went into a hash.
-    pub bytes: u64,
-    /// The first [`MAX_FINDINGS`] findings.
-    pub findings: Vec<Finding>,
-    /// How many more there are.
-    pub more: u64,
-    /// Snapshots whose hash was recomputed and compared; none where it did not begin at the beginning.
-    pub snapshots: u64,
-    /// The first [`MAX_FINDINGS`] snapshots that are not what was kept. Nothing depends on them, and nothing is lost.
-    pub spoilt: Vec<Finding>,
-    /// How many more there are.
-    pub more_spoilt: u64,
-}
-
-impl Verified {
-    /// Whether nothing was found that matters: all but snapshots.
-    pub fn is_sound(&self) -> bool {
-        self.findings.is_empty()
-    }
-
-    /// Notes a snapshot that is not what was kept.
-    pub(crate) fn note_spoilt(&mut self, stream: &str, words: String) {
-        if self.spoilt.len() < MAX_FINDINGS {
-            self.spoilt.push(Finding { stream: Some(stream.into()), words, ..Finding::default() });
-        } else {
-            self.more_spoilt += 1;
-        }
-    }
-
-    /// Notes a finding; once there are enough it is only counted.
-    pub(crate) fn note(&mut self, finding: impl FnOnce() -> Finding) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(finding());
-        } else {
-            self.more += 1;
-        }
-    }
 }
 
 /// A place where events, commands and read models are kept. See the module's text for turns.
@@ -551,13 +373,4 @@ pub trait Store {
 
     /// How many rows a generation has.
     fn count(&mut self, generation: u64) -> Result<u64, StoreError>;
-}
-
-/// What a store says when an expectation does not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict {
-    /// What was demanded.
-    pub expected: Expect,
-    /// What is.
-    pub actual: Version,
 }

@@ -13,6 +13,7 @@ mod guard;
 pub mod log;
 mod migration;
 mod names;
+mod notice;
 mod open;
 mod presence;
 mod projections;
@@ -27,6 +28,7 @@ mod sum;
 mod turnstile;
 mod verify;
 mod words;
+mod writing;
 
 use super::{
     Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter,
@@ -39,14 +41,15 @@ use fault::Fault;
 use names::Names;
 use open::Opened;
 use presence::Presence;
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::fmt;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use turnstile::{Entered, Turnstile};
+use turnstile::Turnstile;
+use writing::Writer;
+
+pub use notice::Notice;
 
 /// What a connection is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,49 +87,6 @@ impl Options {
     /// For that purpose, with the usual patience of five seconds, and safe from power cuts.
     pub fn new(access: Access) -> Self {
         Self { access, busy: Duration::from_secs(5), flush: Flush::EachCommit }
-    }
-}
-
-/// Something that opening a store brought to light, which whoever opened it should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
-    /// The log ended in a transaction that is not whole, of so many pages; it counts as never having been.
-    Torn {
-        /// The log.
-        log: PathBuf,
-        /// How many pages of it were there.
-        frames: u64,
-    },
-    /// It was of an earlier format and was brought to today's.
-    Migrated {
-        /// The file.
-        store: PathBuf,
-        /// The format it had.
-        from: i32,
-        /// The format it has.
-        to: i32,
-        /// The file in which it is kept as it was.
-        kept: PathBuf,
-    },
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Torn { log, frames } => {
-                let pages = if *frames == 1 { "1 page".to_owned() } else { format!("{frames} pages") };
-                write!(
-                    f,
-                    "`{}` ends in a transaction that is not whole ({pages}), as after a crash; it is dropped. What is \
-                     not whole was never acknowledged, unless the file was altered: `esctl verify --expect RECEIPT` tells",
-                    log.display()
-                )
-            }
-            Self::Migrated { store, from, to, kept } => {
-                let (store, kept) = (store.display(), kept.display());
-                write!(f, "`{store}` was brought from format {from} to {to}; as it was it is kept in `{kept}`")
-            }
-        }
     }
 }
 
@@ -273,51 +233,6 @@ impl SqliteStore {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// A connection, and the way to the turn in which it may write.
-struct Writer<'a> {
-    connection: &'a Connection,
-    turnstile: &'a Arc<Turnstile>,
-}
-
-/// A transaction in a turn of its own. Dropped, it is rolled back, and then the next process is let in.
-struct Writing<'a> {
-    transaction: Transaction<'a>,
-    entered: Entered,
-    connection: &'a Connection,
-}
-
-impl<'a> Writer<'a> {
-    /// Waits for the turn and begins.
-    fn begin(&self) -> Result<Writing<'a>, Fault> {
-        let entered = self.turnstile.enter()?;
-        let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
-        Ok(Writing { transaction, entered, connection: self.connection })
-    }
-}
-
-impl Writing<'_> {
-    fn commit(self) -> Result<(), Fault> {
-        self.transaction.commit().map_err(Fault::Commit)?;
-        drop(self.entered);
-        // Rows are many pages. Who writes them copies them into the file before so many have come together that SQLite
-        // does, which it does within the turn: nobody is to wait for that.
-        // Only space is at stake, since what was committed is in the log.
-        let pages = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
-        if let Ok(open::LOG_PAGES_OF_ROWS..) = self.connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], pages) {
-            let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        }
-        Ok(())
-    }
-}
-
-impl Deref for Writing<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.transaction
     }
 }
 

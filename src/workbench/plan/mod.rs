@@ -1,6 +1,6 @@
 //! Planning: what other rules would make of the history that is there. Nothing is written.
 //!
-//! Only what the change can reach is replayed: what means the same by both rules gives the same ([`reach`]).
+//! Only what the change can reach is replayed: what means the same by both rules gives the same (`reach.rs`).
 
 mod commands;
 mod reach;
