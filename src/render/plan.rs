@@ -161,7 +161,7 @@ fn example<'p>(rank: Rank, name: &str, planned: &'p Planned) -> Option<&'p Begin
 /// `account: 2 of 3 streams have another state`
 fn header(rank: Rank, name: &str, all: u64, planned: &Planned) -> String {
     let name = harmless(name);
-    let streams = |of: &AggregatePlan| count(of.streams, "stream");
+    let streams = |of: &AggregatePlan| count(of.streams, "replayed stream");
     let of = planned.aggregates.iter().find(|of| *of.name == *name).map(streams).unwrap_or_default();
     match rank {
         Rank::Aggregate | Rank::Projection => format!("{name}:"),
@@ -280,7 +280,7 @@ pub fn summary(planned: &Planned) -> String {
     let sum = |of: fn(&AggregatePlan) -> u64| planned.aggregates.iter().map(of).sum::<u64>();
     let (streams, differ) = (sum(|of| of.streams), sum(|of| of.differ));
     if streams > 0 {
-        parts.push(format!("{} of {} {}", thousands(differ), count(streams, "stream"), differs(differ)));
+        parts.push(format!("{} of {} {}", thousands(differ), count(streams, "replayed stream"), differs(differ)));
     }
     let (unfit, broken) = (sum(|of| of.unfit), sum(|of| of.broken));
     if unfit > 0 {

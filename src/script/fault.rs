@@ -87,6 +87,17 @@ pub(super) fn while_running(script: &Script, error: EvalAltResult) -> Fault {
     }
 }
 
+/// The number with an exponent at whose `e` a script could not be read any further.
+fn with_exponent(place: &Place) -> Option<&str> {
+    let (before, rest) = place.source.text.split_at_checked(place.start)?;
+    let digits = before.len() - before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '_').len();
+    let exponent = rest.strip_prefix(['e', 'E'])?;
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let after = exponent.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = before.len() - digits..place.source.text.len() - after.len();
+    (before.ends_with(|c: char| c.is_ascii_digit()) && after.len() < exponent.len()).then(|| &place.source.text[number])
+}
+
 /// Turns an error while compiling into a diagnostic.
 pub(super) fn while_compiling(text: &ScriptText, error: &rhai::ParseError) -> Diagnostic {
     let diagnostic = what_does_not_compile(text, error);
@@ -106,6 +117,10 @@ pub(super) fn while_compiling(text: &ScriptText, error: &rhai::ParseError) -> Di
 fn what_does_not_compile(text: &ScriptText, error: &rhai::ParseError) -> Diagnostic {
     let place = place_of(text, error.position());
     let diagnostic = |message: String| Diagnostic::error("script", message).at(place.clone());
+    if let Some(number) = with_exponent(&place) {
+        return diagnostic(format!("`{number}` is no number: the script language has none with an exponent"))
+            .hint("write it out, with all of its digits");
+    }
     match error.err_type() {
         ParseErrorType::VariableUndefined(name) => {
             Diagnostic::error("not-in-scope", format!("`{name}` is not in scope")).at(place)

@@ -81,7 +81,7 @@ fn a_changed_helper_lists_everything_it_reaches() {
     assert_snapshot!(folder.esctl("plan --with new"), @r"
     exit: 1
     stdout:
-    account: 1 of 2 streams would have another state
+    account: 1 of 2 replayed streams would have another state
       account/ada  first differs after version 3 (@4 Withdrawn)
         ~ balance: 49 → 48
       account/ada  version 3
@@ -93,12 +93,12 @@ fn a_changed_helper_lists_everything_it_reaches() {
 
     stderr:
     note: not replayed, being the same by both rules: `note`, `largest`
-    the history would differ at @6: 1 of 2 streams differs, 1 of 3 rows differs
+    the history would differ at @6: 1 of 2 replayed streams differs, 1 of 3 rows differs
     ");
     assert_snapshot!(folder.esctl("plan --with new --commands"), @r"
     exit: 1
     stdout:
-    account: 1 of 2 streams would have another state
+    account: 1 of 2 replayed streams would have another state
       account/ada  first differs after version 3 (@4 Withdrawn)
         ~ balance: 49 → 48
       account/ada  version 3
@@ -110,7 +110,7 @@ fn a_changed_helper_lists_everything_it_reaches() {
 
     stderr:
     note: not replayed, being the same by both rules: `note`, `largest`
-    the history would differ at @6: 1 of 2 streams differs, 1 of 3 rows differs, 6 commands decided again, all to the same
+    the history would differ at @6: 1 of 2 replayed streams differs, 1 of 3 rows differs, 6 commands decided again, all to the same
     ");
     assert_snapshot!(folder.bash("esctl plan --with new --commands -o ndjson 2>/dev/null"), @r#"
     exit: 1
@@ -201,7 +201,7 @@ fn events_that_no_longer_fit_are_listed() {
 
     stderr:
     note: not replayed, being the same by both rules: `note`, `largest`
-    the history would differ at @6: 0 of 2 streams differ, 1 event cannot be read by both, 0 of 3 rows differ
+    the history would differ at @6: 0 of 2 replayed streams differ, 1 event cannot be read by both, 0 of 3 rows differ
     ");
     // One that cannot be folded, one that is not known any more, and one that is called otherwise.
     change(
@@ -261,7 +261,7 @@ fn events_that_no_longer_fit_are_listed() {
     exit: 0
     stderr:
     note: not replayed, being the same by both rules: `note`, `largest`
-    nothing would differ at @6: 0 of 2 streams differ, 0 of 3 rows differ, 6 commands decided again, all to the same
+    nothing would differ at @6: 0 of 2 replayed streams differ, 0 of 3 rows differ, 6 commands decided again, all to the same
     ");
     // Seen from there, what was not known is.
     change(&folder, &[("Withdrawn", "Taken")]);
@@ -286,7 +286,7 @@ fn invariants_that_would_have_been_broken_are_listed() {
 
     stderr:
     note: not replayed, being the same by both rules: `note`, `balances`, `largest`
-    the history would differ at @6: 0 of 3 streams differ, invariants are broken 3 times
+    the history would differ at @6: 0 of 3 replayed streams differ, invariants are broken 3 times
     ");
     // Within a command it need not hold.
     change(
