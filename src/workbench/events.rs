@@ -2,7 +2,7 @@
 
 use super::{Error, PAGE, Workbench};
 use crate::event::{Position, Recorded};
-use crate::store::EventFilter;
+use crate::store::{EventFilter, Store};
 use std::ops::ControlFlow;
 
 /// Which events, and in which order.
@@ -21,9 +21,7 @@ pub struct EventQuery {
 impl Workbench {
     /// The event at a position, with its command; `None` beyond the end and at 0.
     pub fn event_at(&mut self, position: Position) -> Result<Option<Recorded>, Error> {
-        let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
-        let page = self.store.read_all(Position(before), 1, true, &EventFilter::default())?;
-        Ok(page.events.into_iter().next().filter(|event| event.position == position))
+        event_at(self.store.as_mut(), position)
     }
 
     /// Hands over one event after the other, with its command, in constant memory; nothing stays open meanwhile.
@@ -54,4 +52,35 @@ impl Workbench {
         }
         Ok(())
     }
+}
+
+/// The event at a position of a store, with its command; `None` beyond the end and at 0.
+pub(super) fn event_at(store: &mut dyn Store, position: Position) -> Result<Option<Recorded>, Error> {
+    let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
+    let page = store.read_all(Position(before), 1, true, &EventFilter::default())?;
+    Ok(page.events.into_iter().next().filter(|event| event.position == position))
+}
+
+/// Shows the events after a position of a store, up to another, that pass a filter, reading a page of them at a time.
+/// `commands`: whether each is to carry its command.
+pub(super) fn each_logged(
+    store: &mut dyn Store,
+    (mut after, until): (Position, Position),
+    commands: bool,
+    filter: &EventFilter,
+    mut each: impl FnMut(Recorded) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    while after < until {
+        let page = store.read_all(after, PAGE, commands, filter)?;
+        for event in page.events {
+            if event.position > until || each(event)?.is_break() {
+                return Ok(());
+            }
+        }
+        if page.done {
+            break;
+        }
+        after = page.scanned;
+    }
+    Ok(())
 }

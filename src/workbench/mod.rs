@@ -37,13 +37,24 @@ pub mod verify;
 use crate::domain::{Aggregate, Domains};
 use crate::event::StreamName;
 use crate::store::Store;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::thread;
 
 pub use change::Change;
 pub use error::{Error, Misfit};
 
 /// How many events are read at a time.
 pub(crate) const PAGE: usize = 1000;
+
+/// How many threads are to work: as many as were asked for, or as there are cores, where there is much to do.
+pub(crate) fn threads(asked: Option<NonZeroUsize>, is_much: bool) -> usize {
+    match asked {
+        Some(asked) => asked.get(),
+        None if is_much => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        None => 1,
+    }
+}
 
 /// A sound set of domains over a store.
 pub struct Workbench {

@@ -1,11 +1,12 @@
 //! `--at`: which version of a stream, or position of the store, a moment means.
 
+use super::events::event_at;
 use super::export::damaged;
 use super::{Error, Misfit, Workbench};
 use crate::diagnostic::suggest;
 use crate::event::{Moment, Position, StreamName, Time, Version};
 use crate::store::past::Past;
-use crate::store::{EventFilter, Store, StoredCommand};
+use crate::store::{Store, StoredCommand};
 
 impl Workbench {
     /// The version of a stream at a moment; without one, its last. A stream that is not there, a moment before its
@@ -162,8 +163,7 @@ fn within(store: &mut dyn Store, position: Position) -> Result<(), Error> {
 
 /// The command of the event at a position, which is not beyond the end.
 pub(super) fn command_at(store: &mut dyn Store, position: Position) -> Result<StoredCommand, Error> {
-    let page = store.read_all(Position(position.0.saturating_sub(1)), 1, true, &EventFilter::default())?;
-    let id = page.events.first().and_then(|event| event.command.as_ref()).map(|command| command.id.clone());
+    let id = event_at(store, position)?.and_then(|event| event.command).map(|command| command.id.clone());
     match id.map(|id| store.command(&id)).transpose()?.flatten() {
         Some(stored) => Ok(stored),
         None => damaged(format!("the event at position {position} has no command")),

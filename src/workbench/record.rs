@@ -1,6 +1,7 @@
 //! Recording: history as a scenario. What was there before is given, the commands come again, and what they gave is what is
 //! expected.
 
+use super::events::each_logged;
 use super::kept::Kept;
 use super::replay::Replayed;
 use super::send::{Now, Request};
@@ -12,6 +13,7 @@ use crate::script::fold::Known;
 use crate::store::EventFilter;
 use crate::store::memory::MemoryStore;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The most streams that a scenario is made of.
@@ -106,20 +108,14 @@ impl Workbench {
     fn commands_between(&mut self, from: Position, to: Position) -> Result<Vec<Stored>, Error> {
         self.within_store(to)?;
         let mut commands: Vec<Stored> = Vec::new();
-        let mut at = Position(from.0.saturating_sub(1));
-        while at < to {
-            let page = self.store.read_all(at, PAGE, true, &EventFilter::default())?;
-            for event in page.events.iter().take_while(|event| event.position <= to) {
-                let Some(command) = &event.command else { continue };
-                if commands.last().is_none_or(|(last, _)| last.id != command.id) {
-                    commands.extend(self.store.command(&command.id)?.map(|stored| (stored.command, stored.events)));
-                }
-            }
-            within_bounds(commands.len())?;
-            at = page.scanned;
-            if page.done {
-                break;
-            }
+        let mut ids: Vec<Box<str>> = Vec::new();
+        let before = Position(from.0.saturating_sub(1));
+        each_logged(self.store.as_mut(), (before, to), true, &EventFilter::default(), |event| {
+            ids.extend(event.command.map(|command| command.id.clone()).filter(|id| ids.last() != Some(id)));
+            within_bounds(ids.len()).map(|()| ControlFlow::Continue(()))
+        })?;
+        for id in ids {
+            commands.extend(self.store.command(&id)?.map(|stored| (stored.command, stored.events)));
         }
         if commands.is_empty() {
             return Err(Misfit::new(format!("there is nothing between @{from} and @{to}")).into());

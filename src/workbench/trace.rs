@@ -1,9 +1,11 @@
 //! Tracing: what a command follows from, and what follows from it.
 
-use super::{Error, Misfit, PAGE, Workbench};
+use super::events::each_logged;
+use super::{Error, Misfit, Workbench};
 use crate::event::{Command, Position, Recorded};
 use crate::store::EventFilter;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A command with its events, and the commands that name it, or one of them, as their cause.
@@ -111,42 +113,36 @@ impl Workbench {
 
     /// All that follows from a command, directly or not, whose first event is at a position.
     fn effects(&mut self, root: &Command, first: Position) -> Result<Traced, Error> {
-        let mut at = Position(first.0.saturating_sub(1));
+        let (before, end) = (Position(first.0.saturating_sub(1)), self.store.head()?.position);
         let mut found: Vec<Effect> = Vec::new();
         let mut by_id: HashMap<Box<str>, usize> = HashMap::new();
         let mut by_position: HashMap<Position, usize> = HashMap::new();
-        loop {
-            let page = self.store.read_all(at, PAGE, true, &EventFilter::default())?;
-            for mut event in page.events {
-                let Some(command) = event.command.take() else { continue };
-                let place = match by_id.get(&command.id) {
-                    Some(place) => *place,
-                    None => {
-                        let parent = match command.causation.as_deref().map(cause) {
-                            Some(Cause::Event(position)) => {
-                                by_position.get(&position).map(|place| (*place, Some(position)))
-                            }
-                            Some(Cause::Command(id)) => by_id.get(&id).map(|place| (*place, None)),
-                            None => None,
-                        };
-                        if parent.is_none() && command.id != root.id {
-                            continue;
+        each_logged(self.store.as_mut(), (before, end), true, &EventFilter::default(), |mut event| {
+            let Some(command) = event.command.take() else { return Ok(ControlFlow::Continue(())) };
+            let place = match by_id.get(&command.id) {
+                Some(place) => *place,
+                None => {
+                    let parent = match command.causation.as_deref().map(cause) {
+                        Some(Cause::Event(position)) => {
+                            by_position.get(&position).map(|place| (*place, Some(position)))
                         }
-                        let place = found.len();
-                        by_id.insert(command.id.clone(), place);
-                        let parent = parent.filter(|_| command.id != root.id);
-                        found.push(Effect { command, events: Vec::new(), parent });
-                        place
+                        Some(Cause::Command(id)) => by_id.get(&id).map(|place| (*place, None)),
+                        None => None,
+                    };
+                    if parent.is_none() && command.id != root.id {
+                        return Ok(ControlFlow::Continue(()));
                     }
-                };
-                by_position.insert(event.position, place);
-                found[place].events.push(event);
-            }
-            if page.done {
-                break;
-            }
-            at = page.scanned;
-        }
+                    let place = found.len();
+                    by_id.insert(command.id.clone(), place);
+                    let parent = parent.filter(|_| command.id != root.id);
+                    found.push(Effect { command, events: Vec::new(), parent });
+                    place
+                }
+            };
+            by_position.insert(event.position, place);
+            found[place].events.push(event);
+            Ok(ControlFlow::Continue(()))
+        })?;
         let mut all: Vec<Option<Traced>> = Vec::with_capacity(found.len());
         let mut parents = Vec::with_capacity(found.len());
         for Effect { command, events, parent } in found {

@@ -9,6 +9,7 @@ use crate::json::{self, Value};
 use crate::script::fold::Known;
 use crate::script::{Emission, State};
 use crate::store::{EventFilter, Store, StoreError};
+use crate::workbench::events::each_logged;
 use crate::workbench::kept::{Held, Kept};
 use crate::workbench::meta;
 use crate::workbench::replay::{Folding, fold_event, fold_stream};
@@ -16,6 +17,7 @@ use crate::workbench::send::{Now, Request, Settled};
 use crate::workbench::{Error, PAGE, Workbench};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -67,8 +69,8 @@ impl Plan<'_> {
                 let (send, hand, reached) = (send.clone(), &hand, &reached);
                 scope.spawn(move || {
                     let say = |said| send.send(Ok(said)).is_ok();
-                    let outcome = Walk::new(hand, open, reached, (part, jobs)).and_then(|walk| walk.go(head, &say));
-                    if let Err(error) = outcome {
+                    let walk = || Walk::new(hand()?, open, reached, (part, jobs))?.go(open()?.as_mut(), head, &say);
+                    if let Err(error) = walk() {
                         let _ = send.send(Err(error));
                     }
                 });
@@ -117,7 +119,6 @@ impl CommandsPlan {
 
 /// One thread's way through the log: it decides the commands of its part of the streams.
 struct Walk<'w> {
-    log: Box<dyn Store>,
     old: Decider,
     new: Decider,
     reached: &'w BTreeSet<(Box<str>, Box<str>)>,
@@ -127,51 +128,32 @@ struct Walk<'w> {
 
 impl<'w> Walk<'w> {
     fn new(
-        hand: &impl Fn() -> Result<Hand, Error>,
+        Hand { old, new, store }: Hand,
         open: Opener<'_>,
         reached: &'w BTreeSet<(Box<str>, Box<str>)>,
         part: (usize, usize),
     ) -> Result<Self, Error> {
-        let Hand { old, new, store: log } = hand()?;
-        let (one, two) = (open()?, open()?);
-        Ok(Self {
-            log,
-            old: Decider::new(old, one),
-            new: Decider::new(new, two),
-            reached,
-            part,
-            plan: CommandsPlan::default(),
-        })
+        let (old, new) = (Decider::new(old, store), Decider::new(new, open()?));
+        Ok(Self { old, new, reached, part, plan: CommandsPlan::default() })
     }
 
-    fn go(mut self, head: Position, say: &dyn Fn(Said) -> bool) -> Result<(), Error> {
-        let mut after = Position(0);
+    fn go(mut self, log: &mut dyn Store, head: Position, say: &dyn Fn(Said) -> bool) -> Result<(), Error> {
         let mut open: Option<Case> = None;
-        while after < head {
-            let page = self.log.read_all(after, PAGE, true, &EventFilter::default())?;
-            for mut event in page.events {
-                let Some(command) = event.command.take() else { continue };
-                if event.position > head {
-                    break;
-                }
-                match &mut open {
-                    Some(case) if case.command.id == command.id => case.events.push(event),
-                    _ => {
-                        let begun = Case { command, events: vec![event] };
-                        if let Some(case) = open.replace(begun) {
-                            self.look(&case, say)?;
-                        }
+        each_logged(log, (Position(0), head), true, &EventFilter::default(), |mut event| {
+            let Some(command) = event.command.take() else { return Ok(ControlFlow::Continue(())) };
+            let position = event.position;
+            match &mut open {
+                Some(case) if case.command.id == command.id => case.events.push(event),
+                _ => {
+                    let begun = Case { command, events: vec![event] };
+                    if let Some(case) = open.replace(begun) {
+                        self.look(&case, say)?;
                     }
                 }
             }
-            after = page.scanned;
-            if !say(Said::At(after.min(head))) {
-                return Ok(());
-            }
-            if page.done {
-                break;
-            }
-        }
+            let goes_on = !position.0.is_multiple_of(PAGE as u64) || say(Said::At(position));
+            Ok(if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
         if let Some(case) = open {
             self.look(&case, say)?;
         }

@@ -10,7 +10,7 @@ mod states;
 mod work;
 
 use super::project::Progress;
-use super::{Change, Error};
+use super::{Change, Error, threads};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Domains;
 use crate::event::{Position, StreamName, Version};
@@ -18,7 +18,6 @@ use crate::json::Value;
 use crate::script::Rejection;
 use crate::store::{Store, StoreError};
 use std::num::NonZeroUsize;
-use std::thread;
 
 /// From so many positions on several threads are worth their beginning.
 const MANY: u64 = 20_000;
@@ -340,10 +339,6 @@ impl Plan<'_> {
 
     /// How many threads are to work on it.
     fn jobs(&self, head: Position) -> usize {
-        match self.jobs {
-            Some(jobs) => jobs.get(),
-            None if head.0 < MANY => 1,
-            None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        }
+        threads(self.jobs, head.0 >= MANY)
     }
 }

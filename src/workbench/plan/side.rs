@@ -1,8 +1,8 @@
 //! One of the two rules on its way through a stream.
 
-use crate::diagnostic::Diagnostic;
+use super::EventDiffers;
 use crate::domain::{Aggregate, Domains};
-use crate::event::{Position, Recorded, StreamName, Version};
+use crate::event::{Recorded, StreamName};
 use crate::json::Value;
 use crate::workbench::Error;
 use crate::workbench::replay::{Folding, fold_event, state_value};
@@ -14,15 +14,7 @@ pub(super) struct Side<'d> {
     /// `None` once an event could not be folded.
     pub(super) folding: Option<Folding>,
     /// Which that was.
-    pub(super) failed: Option<Failed>,
-}
-
-/// An event that could not be read or folded.
-pub(super) struct Failed {
-    pub(super) version: Version,
-    pub(super) position: Position,
-    pub(super) kind: Box<str>,
-    pub(super) problem: Diagnostic,
+    pub(super) failed: Option<EventDiffers>,
 }
 
 impl<'d> Side<'d> {
@@ -39,7 +31,7 @@ impl<'d> Side<'d> {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => {
                 self.folding = None;
-                self.failed = Some(Failed::new(event, error));
+                self.failed = Some(EventDiffers::new(event, error));
             }
         }
         Ok(())
@@ -58,16 +50,5 @@ impl<'d> Side<'d> {
         let mut is_broken = |script| !self.domains.host.holds(script, state, version).unwrap_or(false);
         let invariants = self.aggregate.rules.invariants.iter();
         invariants.filter(|(_, script)| is_broken(script)).map(|(name, _)| &**name).collect()
-    }
-}
-
-impl Failed {
-    pub(super) fn new(event: &Recorded, error: Error) -> Self {
-        Self {
-            version: event.version,
-            position: event.position,
-            kind: (&*event.kind).into(),
-            problem: error.into_diagnostic("plan"),
-        }
     }
 }

@@ -12,6 +12,7 @@ use crate::event::{Position, Recorded, StreamName, Version};
 use crate::script::fold::Known;
 use crate::store::{EventFilter, Store};
 use crate::workbench::change::changes;
+use crate::workbench::events::each_logged;
 use crate::workbench::replay::each_event;
 use crate::workbench::stored::fits;
 use crate::workbench::{Error, PAGE, aggregate_of};
@@ -96,19 +97,13 @@ impl Plan<'_> {
         let kinds = kinds.iter().map(|kind| (aggregate.into(), kind.clone())).collect();
         let filter = EventFilter { kinds: Some(kinds), ..EventFilter::default() };
         let mut streams = BTreeSet::new();
-        let mut after = Position(0);
-        loop {
-            let page = self.store.read_all(after, PAGE, false, &filter)?;
-            for event in page.events.into_iter().take_while(|event| event.position <= head) {
-                if !streams.contains(&event.stream) {
-                    streams.insert(event.stream);
-                }
+        each_logged(self.store, (Position(0), head), false, &filter, |event| {
+            if !streams.contains(&event.stream) {
+                streams.insert(event.stream);
             }
-            after = page.scanned;
-            if page.done || after >= head {
-                return Ok(streams.into_iter().collect());
-            }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(streams.into_iter().collect())
     }
 
     fn compare(
@@ -120,31 +115,39 @@ impl Plan<'_> {
         each: Each<'_>,
         progress: &mut dyn FnMut(Step<'_>),
     ) -> Result<(), Error> {
-        let mut pieces = streams.chunks(PIECE);
         let name = plan.name.clone();
         let mut first: Option<StreamName> = None;
-        let hand = self.hand();
-        in_order(
-            self.jobs(head).min(streams.len().div_ceil(PIECE)).max(1),
-            || Ok(pieces.next()),
-            hand,
-            |hand, piece| {
-                piece.iter().map(|stream| compare(hand, stream, reached, head)).collect::<Result<Vec<_>, _>>()
-            },
-            &mut |piece: Vec<Compared>| {
-                for compared in piece {
-                    plan.note(&compared);
-                    progress(Step::Streams(&name, plan.streams));
-                    for difference in compared.found {
-                        if let Difference::State(differs) = &difference {
-                            first.get_or_insert_with(|| differs.stream.clone());
-                        }
-                        each(difference)?;
-                    }
+        let mut done = |compared: Compared| {
+            plan.note(&compared);
+            progress(Step::Streams(&name, plan.streams));
+            for difference in compared.found {
+                if let Difference::State(differs) = &difference {
+                    first.get_or_insert_with(|| differs.stream.clone());
                 }
-                ControlFlow::Continue(())
-            },
-        )?;
+                each(difference)?;
+            }
+            ControlFlow::Continue(())
+        };
+        let jobs = self.jobs(head).min(streams.len().div_ceil(PIECE));
+        if jobs > 1 {
+            let mut pieces = streams.chunks(PIECE);
+            in_order(
+                jobs,
+                || Ok(pieces.next()),
+                self.hand(),
+                |Hand { old, new, store }, piece| {
+                    let compare = |stream| compare((old, new), store.as_mut(), stream, reached, head);
+                    piece.iter().map(compare).collect::<Result<Vec<_>, _>>()
+                },
+                &mut |piece: Vec<Compared>| piece.into_iter().try_for_each(&mut done),
+            )?;
+        } else {
+            for stream in streams {
+                if done(compare((self.old, self.new), self.store, stream, reached, head)?).is_break() {
+                    break;
+                }
+            }
+        }
         if let Some(stream) = first {
             plan.example = self.begins(&stream, head)?;
         }
@@ -226,15 +229,21 @@ impl AggregatePlan {
 }
 
 /// Replays a stream by both rules.
-fn compare(hand: &mut Hand, stream: &StreamName, reached: &Reached, head: Position) -> Result<Compared, Error> {
-    let mut old = Side::new(&hand.old, aggregate_of(&hand.old, stream)?);
-    let mut new = Side::new(&hand.new, aggregate_of(&hand.new, stream)?);
+fn compare(
+    (old, new): (&Domains, &Domains),
+    store: &mut dyn Store,
+    stream: &StreamName,
+    reached: &Reached,
+    head: Position,
+) -> Result<Compared, Error> {
+    let mut old = Side::new(old, aggregate_of(old, stream)?);
+    let mut new = Side::new(new, aggregate_of(new, stream)?);
     let asks = !new.aggregate.rules.invariants.is_empty();
     let commands = asks || old.aggregate.folds_read_commands() || new.aggregate.folds_read_commands();
     let mut compared = Compared::default();
     let mut command = None;
-    let until = hand.store.version_at(stream, head)?;
-    each_event(hand.store.as_mut(), stream, (Version(0), until), commands, |event| {
+    let until = store.version_at(stream, head)?;
+    each_event(store, stream, (Version(0), until), commands, |event| {
         // Invariants hold between commands.
         let of = event.command.as_ref().map(|command| command.id.clone());
         if asks && command.is_some() && command != of {
@@ -290,16 +299,8 @@ fn judge(compared: &mut Compared, stream: &StreamName, old: &Side<'_>, new: &Sid
                 (before, _) => before.is_some(),
             };
             let failed = if fits { before } else { after };
-            compared.found.extend(failed.as_ref().map(|failed| {
-                Difference::Event(EventDiffers {
-                    stream: stream.clone(),
-                    version: failed.version,
-                    position: failed.position,
-                    kind: failed.kind.clone(),
-                    fits,
-                    problem: failed.problem.clone(),
-                })
-            }));
+            let differs = failed.iter().map(|failed| Difference::Event(EventDiffers { fits, ..failed.clone() }));
+            compared.found.extend(differs);
         }
     }
     for (name, (version, position, now)) in std::mem::take(&mut compared.broken) {
@@ -328,8 +329,8 @@ impl Compared {
 }
 
 impl EventDiffers {
-    /// An event that the present rules can read and the others cannot.
-    fn new(event: &Recorded, error: Error) -> Self {
+    /// An event that rules cannot read or fold: the other ones, as long as nothing else is said.
+    pub(super) fn new(event: &Recorded, error: Error) -> Self {
         Self {
             stream: event.stream.clone(),
             version: event.version,

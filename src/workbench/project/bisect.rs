@@ -2,7 +2,7 @@
 
 use super::diff::{row_changes, row_value};
 use super::fill::events_of;
-use super::rows::{Routes, Rows, Share, Stop};
+use super::rows::{Routes, Rows, Share};
 use super::show::Shown;
 use super::{projection_of, table_of};
 use crate::diagnostic::Diagnostic;
@@ -11,7 +11,9 @@ use crate::json::Value;
 use crate::script::Script;
 use crate::script::project::Cells;
 use crate::workbench::bisect::Wanted;
-use crate::workbench::{Change, Error, PAGE, Workbench};
+use crate::workbench::events::each_logged;
+use crate::workbench::{Change, Error, Workbench};
+use std::ops::ControlFlow;
 use std::slice;
 
 /// Where a condition on a row became true, or changed last.
@@ -73,37 +75,29 @@ impl Workbench {
         let mut rows = Rows::new(Routes::new(&domains, projection), share, true, false);
         let mut before: Option<Cells> = None;
         let mut found: Option<RowTurn> = None;
-        let mut at = Position(0);
         let end = self.store.head()?.position;
-        'log: while at < end {
-            let page = self.store.read_all(at, PAGE, commands, &filter)?;
-            for event in page.events.iter().filter(|event| event.position <= end && !parked.contains(&event.position)) {
-                let applied = rows.applied();
-                rows.apply(slice::from_ref(event), None, &mut |_, _| Ok(())).map_err(|stop| match stop {
-                    Stop::Failed(failed) => Error::Script(failed.fault),
-                    Stop::Error(error) => error,
-                })?;
-                if rows.applied() == applied {
-                    continue;
-                }
-                let (position, row) = (event.position, rows.only());
-                if holds(row, position)? != held {
-                    held = !held;
-                    let values = |row: Option<&Cells>| Some(row_value(&table, projection.rows.values(row?)));
-                    let (old, new) = (values(before.as_ref()), values(row));
-                    let changes = row_changes(old.as_ref(), new.as_ref());
-                    found = Some(RowTurn { position, holds: held, event: None, changes, row: new });
-                    if wanted == Wanted::First {
-                        break 'log;
-                    }
-                }
-                before = row.cloned();
+        each_logged(self.store.as_mut(), (Position(0), end), commands, &filter, |event| {
+            let (position, applied) = (event.position, rows.applied());
+            if !parked.contains(&position) {
+                rows.apply(slice::from_ref(&event), None, &mut |_, _| Ok(()))?;
             }
-            if page.done {
-                break;
+            if rows.applied() == applied {
+                return Ok(ControlFlow::Continue(()));
             }
-            at = page.scanned;
-        }
+            let row = rows.only();
+            if holds(row, position)? != held {
+                held = !held;
+                let values = |row: Option<&Cells>| Some(row_value(&table, projection.rows.values(row?)));
+                let (old, new) = (values(before.as_ref()), values(row));
+                let changes = row_changes(old.as_ref(), new.as_ref());
+                found = Some(RowTurn { position, holds: held, event: None, changes, row: new });
+                if wanted == Wanted::First {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            before = row.cloned();
+            Ok(ControlFlow::Continue(()))
+        })?;
         let Some(mut turn) = found else { return Ok(None) };
         turn.event = self.event_at(turn.position)?;
         Ok(Some(turn))

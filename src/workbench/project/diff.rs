@@ -112,7 +112,12 @@ impl RowsDiff {
 
 /// A row as data: its values under the names of its columns, in their order.
 pub(in crate::workbench) fn row_value(table: &Table, row: Row) -> Value {
-    Value::Object(table.columns.iter().map(|column| column.name.to_string()).zip(row).collect())
+    Value::Object(row_columns(table, row))
+}
+
+/// The values of a row under the names of its columns, in their order.
+pub(super) fn row_columns(table: &Table, row: Row) -> Object {
+    table.columns.iter().map(|column| column.name.to_string()).zip(row).collect()
 }
 
 /// What differs between two rows as data, or between one and none, column by column.

@@ -6,13 +6,13 @@
 
 use super::Progress;
 use super::crew::Crew;
-use super::rows::{Failed, Fetch, Routes, Rows, Share, Stop};
+use super::rows::{Failed, Fetch, Routes, Rows, Share, Stop, fetch};
 use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded};
 use crate::json::Value;
 use crate::script::facts::Facts;
 use crate::store::{Ahead, EventFilter, Failure, Generation, Row, RowChange, Store, StoreError, Table};
-use crate::workbench::Error;
+use crate::workbench::{Error, threads};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
@@ -166,11 +166,7 @@ impl Filling<'_> {
         if scripts.any(|script| speaks(script.facts()) || speaks(script.library().facts())) {
             return 1;
         }
-        match self.manner.jobs {
-            Some(jobs) => jobs.get(),
-            None if end.0 - self.generation.checkpoint.0 < MANY => 1,
-            None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        }
+        threads(self.manner.jobs, end.0 - self.generation.checkpoint.0 >= MANY)
     }
 
     fn with_crew(
@@ -244,9 +240,7 @@ impl Filling<'_> {
         keys: &[Value],
         each: &mut dyn FnMut(usize, Option<&Row>),
     ) -> Result<(), StoreError> {
-        let rows = places.rows().rows(self.table, self.generation.number, keys)?;
-        rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
-        Ok(())
+        fetch(places.rows(), (self.table, self.generation.number), keys, each)
     }
 
     /// Writes the changes of a stride. Gives them back.

@@ -1,7 +1,8 @@
 //! What events that are not stored would change in read models: computed aside, and written nowhere.
 
+use super::diff::row_columns;
 use super::fill::events_of;
-use super::rows::{Routes, Rows, Share, Stop};
+use super::rows::{self, Routes, Rows, Share, Stop};
 use super::{Freshness, table_of};
 use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded};
@@ -164,9 +165,7 @@ fn fetch(
     each: &mut dyn FnMut(usize, Option<&Row>),
 ) -> Result<(), StoreError> {
     let Some(filled) = filled else { return Ok(()) };
-    let rows = store.rows(table, filled.number, keys)?;
-    rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
-    Ok(())
+    rows::fetch(store, (table, filled.number), keys, each)
 }
 
 /// One of them.
@@ -184,7 +183,7 @@ fn stored(
 impl RowPreview {
     /// A row as it is and as it would be; `None` where that is the same.
     fn new(table: &Table, key: Value, before: Option<Row>, after: Option<Row>) -> Option<Self> {
-        let named = |row: Row| -> Object { table.columns.iter().map(|c| c.name.to_string()).zip(row).collect() };
+        let named = |row: Row| row_columns(table, row);
         let (before, after) = (before.map(named), after.map(named));
         let rest = |row: &Option<Object>| Value::Object(row.iter().flatten().skip(1).map(owned).collect());
         let mut differences = changes(&rest(&before), &rest(&after));

@@ -1,7 +1,7 @@
 //! Bringing read models up to date, and filling them anew.
 
 use super::fill::{Filling, Manner, Places, Run, events_of};
-use super::rows::{Routes, Rows, Share, Stop};
+use super::rows::{Routes, Rows, Share, fetch};
 use super::show::Shown;
 use super::{Progress, projection_of, table_of};
 use crate::domain::{Domains, Projection};
@@ -114,16 +114,9 @@ impl Workbench {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, &table.name)?;
         let mut rows = Rows::new(Routes::new(&domains, projection), Share::default(), false, false);
-        let applied = rows.apply(events, None, &mut |keys, each| {
-            let rows = self.store.rows(table, generation, &keys)?;
-            rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
-            Ok(())
-        });
-        match applied {
-            Ok(()) => Ok(rows.take_changes().0.into_iter().map(|(_, change)| change).collect()),
-            Err(Stop::Failed(failed)) => Err(Error::Script(failed.fault)),
-            Err(Stop::Error(error)) => Err(error),
-        }
+        let store = self.store.as_mut();
+        rows.apply(events, None, &mut |keys, each| fetch(store, (table, generation), &keys, each))?;
+        Ok(rows.take_changes().0.into_iter().map(|(_, change)| change).collect())
     }
 
     /// Computes one row anew from all events that its read model has seen, and puts it in its place. The read model is
@@ -177,12 +170,7 @@ impl Workbench {
         while at < served.checkpoint {
             let mut page = self.store.read_all(at, PAGE, commands, &filter)?;
             page.events.retain(|event| event.position <= served.checkpoint && !parked.contains(&event.position));
-            let applied = rows.apply(&page.events, None, &mut |_, _| Ok(()));
-            match applied {
-                Ok(()) => {}
-                Err(Stop::Failed(failed)) => return Err(Error::Script(failed.fault)),
-                Err(Stop::Error(error)) => return Err(error),
-            }
+            rows.apply(&page.events, None, &mut |_, _| Ok(()))?;
             at = page.scanned.min(served.checkpoint);
             progress(Progress { done: at, total: served.checkpoint });
         }

@@ -8,7 +8,7 @@ use crate::script::Fault;
 use crate::script::fold::{EventRules, Meta};
 use crate::script::memory;
 use crate::script::project::{Cells, Projected, RowKey};
-use crate::store::{Failure, Row, RowChange, StoreError};
+use crate::store::{Failure, Row, RowChange, Store, StoreError, Table};
 use crate::workbench::replay::cannot;
 use crate::workbench::{Error, meta};
 use std::collections::HashMap;
@@ -69,6 +69,15 @@ pub(super) enum Stop {
     Error(Error),
 }
 
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(failed) => Self::Script(failed.fault),
+            Stop::Error(error) => error,
+        }
+    }
+}
+
 /// An event that could not be applied.
 pub(super) struct Failed {
     pub(super) position: Position,
@@ -89,10 +98,28 @@ impl Failed {
     }
 }
 
-impl<E: Into<Error>> From<E> for Stop {
-    fn from(error: E) -> Self {
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
         Self::Error(error.into())
     }
+}
+
+/// Reads the rows with these keys that a filling has, and hands over each with the place of its key.
+pub(super) fn fetch(
+    store: &mut dyn Store,
+    (table, generation): (&Table, u64),
+    keys: &[Value],
+    each: &mut dyn FnMut(usize, Option<&Row>),
+) -> Result<(), StoreError> {
+    let rows = store.rows(table, generation, keys)?;
+    rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
+    Ok(())
 }
 
 /// What is done with the events of one type.
