@@ -1,6 +1,6 @@
 //! What every store refuses before it touches anything.
 
-use super::{Ahead, Column, ColumnKind, Decision, Failure, StoreError, Table};
+use super::{Ahead, Column, ColumnKind, Decision, Failure, ProcessInfo, Step, StepKind, StoreError, Table};
 use crate::event::{Head, MAX_LABEL_BYTES, MAX_PAYLOAD_BYTES, Position, StreamName, Version};
 
 /// Names of the views that every store file has; no projection is named like one of them.
@@ -112,6 +112,42 @@ pub(super) fn key(table: &Table) -> Result<&Column, StoreError> {
         Some(key) => Ok(key),
         None => misuse(format!("the projection `{}` has no columns", table.name)),
     }
+}
+
+/// Refuses a process whose checkpoint lies beyond the last event of the store.
+pub(super) fn process(info: &ProcessInfo, head: Position) -> Result<(), StoreError> {
+    if info.checkpoint <= head {
+        return Ok(());
+    }
+    let (name, at) = (&info.name, info.checkpoint);
+    misuse(format!("the process `{name}` has not routed what is not there: {at}, and the store ends at {head}"))
+}
+
+/// Refuses a step that does not follow the last one of its instance, or names no command where it must.
+pub(super) fn step(step: &Step, process: &str, key: &str, last: u64) -> Result<(), StoreError> {
+    if step.number.checked_sub(1) != Some(last) {
+        let number = step.number;
+        return misuse(format!("after the step {last} of the instance {key} of `{process}` comes no step {number}"));
+    }
+    if matches!(step.kind, StepKind::Sent | StepKind::Rejected) && step.command.is_none() {
+        return misuse(format!("a step `{}` names its command", step.kind.name()));
+    }
+    Ok(())
+}
+
+/// What is said of a process that is not there.
+pub(super) fn no_process(name: &str) -> StoreError {
+    StoreError::Misuse(format!("there is no process `{name}`"))
+}
+
+/// What is said of an instance that is not there.
+pub(super) fn no_instance(process: &str, key: &str) -> StoreError {
+    StoreError::Misuse(format!("there is no instance {key} of the process `{process}`"))
+}
+
+/// What is said where a command was sent already.
+pub(super) fn sent_before(id: &str) -> StoreError {
+    StoreError::Misuse(format!("the command `{id}` was sent already"))
 }
 
 /// What is said where a turn is needed and there is none.

@@ -1,13 +1,20 @@
 //! The reference store, in memory: plain, and the measure of what the others do. Scenarios run on it.
 
-use super::column::{self, Kept};
+mod filling;
+mod processes;
+mod verify;
+
+use super::column;
 use super::{
-    Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Finding, Generation, Row, RowChange,
-    RowFilter, Snapshot, SnapshotInfo, Store, StoreError, StoredCommand, StreamInfo, Table, Verified, chain, check,
+    Ahead, Appended, Deadline, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Instance, Outgoing,
+    ProcessChange, ProcessInfo, Rejected, Row, RowChange, RowFilter, Snapshot, SnapshotInfo, Step, Store, StoreError,
+    StoredCommand, StreamInfo, Table, Tally, Verified, Waiting, chain, check,
 };
 use crate::event::{Command, Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use filling::Filling;
+use processes::Processes;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -29,6 +36,7 @@ pub struct MemoryStore {
     snapshots: BTreeMap<StreamName, Snapshots>,
     /// Digests of rules by which states were folded, in the order in which they were first seen.
     folds: Vec<Box<str>>,
+    processes: Processes,
     turn: Option<Mark>,
     fillings: BTreeMap<u64, Filling>,
     /// The number of the last generation begun.
@@ -52,36 +60,6 @@ struct Mark {
 
 type Snapshots = BTreeMap<(usize, Version), (Hash, Box<str>)>;
 
-#[derive(Debug, Clone)]
-struct Filling {
-    generation: Generation,
-    rows: BTreeMap<Kept<'static>, Row>,
-    parked: BTreeMap<Position, Failure>,
-}
-
-impl Filling {
-    /// All rows have come so far.
-    fn moved(&mut self, to: Position) {
-        self.generation.checkpoint = to;
-        self.generation.stopped.take_if(|failure| failure.position <= to);
-    }
-
-    fn write(&mut self, table: &Table, changes: &[RowChange]) -> Result<(), StoreError> {
-        let key = check::key(table)?;
-        for change in changes {
-            match change {
-                RowChange::Put(row) => {
-                    self.rows.insert(column::keep_key(key, &row[0])?.into_owned(), table.kept(row));
-                }
-                RowChange::Delete(value) => {
-                    self.rows.remove(&column::keep_key(key, value)?.into_owned());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 impl MemoryStore {
     /// An empty store with that identity.
     pub fn new(id: impl Into<Box<str>>) -> Self {
@@ -94,6 +72,7 @@ impl MemoryStore {
             domains: Vec::new(),
             snapshots: BTreeMap::new(),
             folds: Vec::new(),
+            processes: Processes::default(),
             turn: None,
             fillings: BTreeMap::new(),
             last: 0,
@@ -306,54 +285,7 @@ impl Store for MemoryStore {
 
     fn verify(&mut self, since: Position, watch: &mut dyn FnMut(Position, Position)) -> Result<Verified, StoreError> {
         self.outside()?;
-        // Positions, versions and names are places in memory and cannot be wrong; the hashes can.
-        let done = |first: usize, count: usize| (first + count) as u64 <= since.0;
-        let before = self.commands.iter().take_while(|(_, first, count)| done(*first, *count)).last();
-        let start = before.map_or(0, |(_, first, count)| first + count);
-        let touched: BTreeSet<&StreamName> = self.events[start..].iter().map(|(event, _)| &event.stream).collect();
-        let mut verified = Verified {
-            head: self.now(),
-            since: Position(start as u64),
-            streams: touched.len() as u64,
-            domains: self.domains.len() as u64,
-            ..Verified::default()
-        };
-        let mut previous = start.checked_sub(1).map_or(chain::GENESIS, |last| self.events[last].1);
-        for (command, first, count) in self.commands.iter().skip_while(|(_, first, count)| done(*first, *count)) {
-            let digest = chain::command(command);
-            verified.commands += 1;
-            verified.bytes += (command.data.len() + command.meta.as_deref().map_or(0, str::len)) as u64;
-            for (event, hash) in &self.events[*first..first + count] {
-                if chain::Link::from(event).hash(&previous, &self.id, &digest) != *hash {
-                    verified.note(|| Finding {
-                        position: Some(event.position),
-                        stream: Some(event.stream.as_str().into()),
-                        command: Some(command.id.clone()),
-                        words: format!("the event at @{} has not the hash of what is stored", event.position),
-                    });
-                }
-                previous = *hash;
-                verified.events += 1;
-                verified.bytes += event.data.len() as u64;
-            }
-        }
-        let kept = self.snapshots.iter().filter(|_| start == 0);
-        for (stream, (fold, version), (hash, state)) in kept
-            .flat_map(|(stream, kept)| kept.iter().map(move |((fold, version), kept)| (stream, (fold, version), kept)))
-        {
-            verified.snapshots += 1;
-            let digest = &self.folds[*fold];
-            let event = self.event_at(stream, *version);
-            let is =
-                event.map(|(_, of)| chain::snapshot(&self.id, digest, stream.as_str(), *version, of, state.as_bytes()));
-            if is != Some(*hash) {
-                let words = format!("the snapshot of `{stream}` at version {version} is not what was kept");
-                verified.note_spoilt(stream.as_str(), words);
-            }
-        }
-        let all = Position(verified.head.position.0 - verified.since.0);
-        watch(all, all);
-        Ok(verified)
+        Ok(verify::run(self, since, watch))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -410,8 +342,69 @@ impl Store for MemoryStore {
         Ok(Appended { first: Position(first as u64 + 1), versions, head: head.hash })
     }
 
+    fn processes(&mut self) -> Result<Vec<(ProcessInfo, Tally)>, StoreError> {
+        Ok(self.processes.all())
+    }
+
+    fn process(&mut self, name: &str) -> Result<Option<ProcessInfo>, StoreError> {
+        Ok(self.processes.info(name))
+    }
+
+    fn instance(&mut self, process: &str, key: &str) -> Result<Option<Instance>, StoreError> {
+        Ok(self.processes.instance(process, key))
+    }
+
+    fn instances(&mut self, process: &str, after: Option<&str>, limit: usize) -> Result<Vec<Instance>, StoreError> {
+        Ok(self.processes.instances(process, after, limit))
+    }
+
+    fn steps(&mut self, process: &str, key: &str, after: u64, limit: usize) -> Result<Vec<Step>, StoreError> {
+        Ok(self.processes.steps(process, key, after, limit))
+    }
+
+    fn rejections(&mut self, after: u64, limit: usize) -> Result<Vec<Rejected>, StoreError> {
+        Ok(self.processes.rejections(after, limit))
+    }
+
+    fn rejection(&mut self, command: &str) -> Result<Option<Rejected>, StoreError> {
+        Ok(self.processes.rejection(command))
+    }
+
+    fn outgoing(&mut self, after: u64) -> Result<Option<Outgoing>, StoreError> {
+        Ok(self.processes.outgoing(after))
+    }
+
+    fn outgoing_of(&mut self, process: &str, key: &str) -> Result<Vec<Outgoing>, StoreError> {
+        Ok(self.processes.outgoing_of(process, key))
+    }
+
+    fn waiting(&mut self, process: &str) -> Result<Option<Waiting>, StoreError> {
+        Ok(self.processes.waiting(process))
+    }
+
+    fn waiting_of(&mut self, process: &str, key: &str, limit: usize) -> Result<Vec<Position>, StoreError> {
+        Ok(self.processes.waiting_of(process, key, limit))
+    }
+
+    fn deadline(&mut self, process: &str) -> Result<Option<Deadline>, StoreError> {
+        Ok(self.processes.deadline(process))
+    }
+
+    fn deadlines_of(&mut self, process: &str, key: &str) -> Result<Vec<Deadline>, StoreError> {
+        Ok(self.processes.deadlines_of(process, key))
+    }
+
+    fn keep(&mut self, change: &ProcessChange) -> Result<(), StoreError> {
+        if self.turn.is_none() {
+            return Err(check::no_turn());
+        }
+        self.processes.keep(change, self.now().position)
+    }
+
     fn commit(&mut self) -> Result<(), StoreError> {
-        self.turn.take().map(|_| ()).ok_or_else(check::no_turn)
+        self.turn.take().ok_or_else(check::no_turn)?;
+        self.processes.commit();
+        Ok(())
     }
 
     fn rollback(&mut self) {
@@ -431,6 +424,7 @@ impl Store for MemoryStore {
         self.fillings.extend(mark.fillings);
         self.snapshots.extend(mark.snapshots);
         self.folds.truncate(mark.folds);
+        self.processes.rollback();
     }
 
     fn snapshot(&mut self, stream: &StreamName, digest: &str, until: Version) -> Result<Option<Snapshot>, StoreError> {

@@ -1,4 +1,4 @@
-//! The store: what keeps streams, commands and read models. One trait, its contract is the suite in
+//! The store: what keeps streams, commands, read models and processes. One trait, its contract is the suite in
 //! `tests/store/`, which runs on every implementation.
 //!
 //! A store knows names, payloads as text and rows as values; it does not know domains.
@@ -12,6 +12,7 @@ mod check;
 mod column;
 pub mod memory;
 pub mod past;
+mod process;
 pub mod sqlite;
 mod table;
 mod verified;
@@ -20,6 +21,7 @@ use crate::event::{Command, Hash, Head, NewEvent, Position, Recorded, StreamName
 use crate::json::Value;
 use std::sync::Arc;
 
+pub use process::{Deadline, Instance, Outgoing, ProcessChange, ProcessInfo, Rejected, Step, StepKind, Tally, Waiting};
 pub use table::{Ahead, Column, ColumnKind, Failure, Generation, Row, RowChange, RowFilter, Table};
 pub use verified::{Finding, MAX_FINDINGS, Verified};
 
@@ -179,7 +181,7 @@ pub struct SnapshotInfo {
     pub bytes: u64,
 }
 
-/// A place where events, commands and read models are kept. See the module's text for turns.
+/// A place where events, commands, read models and processes are kept. See the module's text for turns.
 pub trait Store {
     /// The identity of this store: a UUID made when it was created.
     fn id(&self) -> &str;
@@ -284,6 +286,53 @@ pub trait Store {
         after: Option<&SnapshotInfo>,
         limit: usize,
     ) -> Result<Vec<SnapshotInfo>, StoreError>;
+
+    /// All processes, by name, with what their instances come to. Counts every instance.
+    fn processes(&mut self) -> Result<Vec<(ProcessInfo, Tally)>, StoreError>;
+
+    /// The process with that name.
+    fn process(&mut self, name: &str) -> Result<Option<ProcessInfo>, StoreError>;
+
+    /// The instance of a process with that key.
+    fn instance(&mut self, process: &str, key: &str) -> Result<Option<Instance>, StoreError>;
+
+    /// At most `limit` instances of a process whose key sorts (by bytes) after `after`, sorted by key; fewer than `limit`
+    /// means that there are no more.
+    fn instances(&mut self, process: &str, after: Option<&str>, limit: usize) -> Result<Vec<Instance>, StoreError>;
+
+    /// At most `limit` steps of an instance after that number, in order.
+    fn steps(&mut self, process: &str, key: &str, after: u64, limit: usize) -> Result<Vec<Step>, StoreError>;
+
+    /// At most `limit` rejected commands of all processes after that number, in the order in which they came to the store.
+    fn rejections(&mut self, after: u64, limit: usize) -> Result<Vec<Rejected>, StoreError>;
+
+    /// The last step that says of a command with that id that it was rejected.
+    fn rejection(&mut self, command: &str) -> Result<Option<Rejected>, StoreError>;
+
+    /// The next command to send after that number, of all processes: the one that was put first of those whose instance is
+    /// not stopped.
+    fn outgoing(&mut self, after: u64) -> Result<Option<Outgoing>, StoreError>;
+
+    /// The commands that an instance still has to send, in order, also where it is stopped.
+    fn outgoing_of(&mut self, process: &str, key: &str) -> Result<Vec<Outgoing>, StoreError>;
+
+    /// The first event that waits for an instance of a process that is not stopped: the one at the lowest position, and
+    /// there the one whose key sorts first.
+    fn waiting(&mut self, process: &str) -> Result<Option<Waiting>, StoreError>;
+
+    /// At most `limit` positions of events that wait for an instance, in order, also where it is stopped.
+    fn waiting_of(&mut self, process: &str, key: &str, limit: usize) -> Result<Vec<Position>, StoreError>;
+
+    /// The earliest deadline of the instances of a process that are not stopped; of several the one that was set first.
+    fn deadline(&mut self, process: &str) -> Result<Option<Deadline>, StoreError>;
+
+    /// The deadlines of an instance, the earliest first, also where it is stopped.
+    fn deadlines_of(&mut self, process: &str, key: &str) -> Result<Vec<Deadline>, StoreError>;
+
+    /// Keeps what happens to a process. Only within a turn, to be stored with what is appended in it, or not at all. What is
+    /// of an instance or a process that is not there is refused, as is a step that is not the next one; the turn can go on
+    /// then.
+    fn keep(&mut self, change: &ProcessChange) -> Result<(), StoreError>;
 
     /// Ends the turn: after `Ok` everything appended in it survives power loss.
     fn commit(&mut self) -> Result<(), StoreError>;

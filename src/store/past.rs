@@ -1,8 +1,9 @@
 //! A store as it was: another one, shown as if it had ended at a position.
 
 use super::{
-    Ahead, Appended, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Row, RowChange, RowFilter,
-    Snapshot, SnapshotInfo, Store, StoreError, StoredCommand, StreamInfo, Table, Verified,
+    Ahead, Appended, Deadline, Decision, DomainUse, EventFilter, EventPage, Failure, Generation, Instance, Outgoing,
+    ProcessChange, ProcessInfo, Rejected, Row, RowChange, RowFilter, Snapshot, SnapshotInfo, Step, Store, StoreError,
+    StoredCommand, StreamInfo, Table, Tally, Verified, Waiting,
 };
 use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
@@ -12,7 +13,7 @@ use std::collections::HashSet;
 const PAGE: usize = 1000;
 
 /// A store as it was when it ended at a position. What came later is not there: neither events nor streams, commands or
-/// domains. It can only be read, and it has no read models, since a store keeps them only as they are now.
+/// domains. It can only be read, and it has neither read models nor processes, since a store keeps them only as they are now.
 ///
 /// Events are never changed, so what it shows stays the same while others append to the store beneath. A position in the
 /// middle of a command shows the first of its events: no store ever ended there, but its log can be read up to there.
@@ -295,6 +296,62 @@ impl Store for Past {
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    fn processes(&mut self) -> Result<Vec<(ProcessInfo, Tally)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn process(&mut self, _: &str) -> Result<Option<ProcessInfo>, StoreError> {
+        Ok(None)
+    }
+
+    fn instance(&mut self, _: &str, _: &str) -> Result<Option<Instance>, StoreError> {
+        Ok(None)
+    }
+
+    fn instances(&mut self, _: &str, _: Option<&str>, _: usize) -> Result<Vec<Instance>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn steps(&mut self, _: &str, _: &str, _: u64, _: usize) -> Result<Vec<Step>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn rejections(&mut self, _: u64, _: usize) -> Result<Vec<Rejected>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn rejection(&mut self, _: &str) -> Result<Option<Rejected>, StoreError> {
+        Ok(None)
+    }
+
+    fn outgoing(&mut self, _: u64) -> Result<Option<Outgoing>, StoreError> {
+        Ok(None)
+    }
+
+    fn outgoing_of(&mut self, _: &str, _: &str) -> Result<Vec<Outgoing>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn waiting(&mut self, _: &str) -> Result<Option<Waiting>, StoreError> {
+        Ok(None)
+    }
+
+    fn waiting_of(&mut self, _: &str, _: &str, _: usize) -> Result<Vec<Position>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn deadline(&mut self, _: &str) -> Result<Option<Deadline>, StoreError> {
+        Ok(None)
+    }
+
+    fn deadlines_of(&mut self, _: &str, _: &str) -> Result<Vec<Deadline>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn keep(&mut self, _: &ProcessChange) -> Result<(), StoreError> {
+        self.refused()
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

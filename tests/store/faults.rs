@@ -1,5 +1,6 @@
 //! A store that fails at its n-th call: whatever fails, what is stored is as before the step or as after it.
 
+use super::processes::{deadline, info, instance, outgoing, step, stepped, stopped, waiting};
 use super::*;
 use esctl::event::{Hash, Head, Version};
 use esctl::store::{Ahead, EventPage, RowChange, Snapshot, SnapshotInfo, StoredCommand, StreamInfo, Verified};
@@ -138,6 +139,48 @@ impl Store for FailingStore {
     fn append(&mut self, decision: &Decision<'_>) -> Result<Appended, StoreError> {
         self.call(|s| s.append(decision))
     }
+    fn processes(&mut self) -> Result<Vec<(ProcessInfo, Tally)>, StoreError> {
+        self.call(|s| s.processes())
+    }
+    fn process(&mut self, name: &str) -> Result<Option<ProcessInfo>, StoreError> {
+        self.call(|s| s.process(name))
+    }
+    fn instance(&mut self, process: &str, key: &str) -> Result<Option<Instance>, StoreError> {
+        self.call(|s| s.instance(process, key))
+    }
+    fn instances(&mut self, process: &str, after: Option<&str>, limit: usize) -> Result<Vec<Instance>, StoreError> {
+        self.call(|s| s.instances(process, after, limit))
+    }
+    fn steps(&mut self, process: &str, key: &str, after: u64, limit: usize) -> Result<Vec<Step>, StoreError> {
+        self.call(|s| s.steps(process, key, after, limit))
+    }
+    fn rejections(&mut self, after: u64, limit: usize) -> Result<Vec<Rejected>, StoreError> {
+        self.call(|s| s.rejections(after, limit))
+    }
+    fn rejection(&mut self, command: &str) -> Result<Option<Rejected>, StoreError> {
+        self.call(|s| s.rejection(command))
+    }
+    fn outgoing(&mut self, after: u64) -> Result<Option<Outgoing>, StoreError> {
+        self.call(|s| s.outgoing(after))
+    }
+    fn outgoing_of(&mut self, process: &str, key: &str) -> Result<Vec<Outgoing>, StoreError> {
+        self.call(|s| s.outgoing_of(process, key))
+    }
+    fn waiting(&mut self, process: &str) -> Result<Option<Waiting>, StoreError> {
+        self.call(|s| s.waiting(process))
+    }
+    fn waiting_of(&mut self, process: &str, key: &str, limit: usize) -> Result<Vec<Position>, StoreError> {
+        self.call(|s| s.waiting_of(process, key, limit))
+    }
+    fn deadline(&mut self, process: &str) -> Result<Option<Deadline>, StoreError> {
+        self.call(|s| s.deadline(process))
+    }
+    fn deadlines_of(&mut self, process: &str, key: &str) -> Result<Vec<Deadline>, StoreError> {
+        self.call(|s| s.deadlines_of(process, key))
+    }
+    fn keep(&mut self, change: &ProcessChange) -> Result<(), StoreError> {
+        self.call(|s| s.keep(change))
+    }
     fn commit(&mut self) -> Result<(), StoreError> {
         let outcome = self.call(|s| s.commit());
         if outcome.is_err() {
@@ -248,8 +291,27 @@ fn scenario(store: &mut dyn Store, table: &Table, done: &mut dyn FnMut(&mut dyn 
         if store.snapshot(&stream("account/ada"), "d1", Version(4))?.is_some() {
             store.drop_snapshots(&stream("account/ada"))?;
         }
+        react(store, end)?;
         store.commit()?;
         done(store);
+    }
+    Ok(())
+}
+
+/// A process has routed all that is stored by then, and has something to do.
+fn react(store: &mut dyn Store, end: Position) -> Result<(), StoreError> {
+    assert_eq!(store.process("transfers")?, None);
+    let step = Step { command: Some("c9".into()), ..step(1, StepKind::Sent) };
+    for change in [
+        ProcessChange::Process(info("transfers", end.0)),
+        ProcessChange::Instance(instance("transfers", "1")),
+        stepped("transfers", "1", step),
+        ProcessChange::Send(outgoing("transfers", "1", "x1")),
+        ProcessChange::Deadline(deadline("transfers", "1", "late", 9)),
+        ProcessChange::Wait(waiting("transfers", "1", 1)),
+        ProcessChange::Instance(Instance { steps: 1, ..stopped("transfers", "1") }),
+    ] {
+        store.keep(&change)?;
     }
     Ok(())
 }

@@ -50,16 +50,16 @@ fn what_is_no_store_is_refused_in_words() {
 fn a_newer_format_is_refused_in_words() {
     let (_folder, path) = place();
     drop(open(&path));
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 5).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 6).unwrap();
     Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TRIGGER es_store_update; UPDATE es_store SET value = '5' WHERE key IN ('reader', 'writer')",
+            "DROP TRIGGER es_store_update; UPDATE es_store SET value = '6' WHERE key IN ('reader', 'writer')",
         )
         .unwrap();
     assert_eq!(
         refused(&path),
-        "`PATH` was written by a newer esctl: its format is 5, this esctl knows 4; use a newer one"
+        "`PATH` was written by a newer esctl: its format is 6, this esctl knows 5; use a newer one"
     );
 }
 
@@ -69,7 +69,7 @@ fn the_file_says_what_it_is() {
     drop(open(&path));
     let bytes = fs::read(&path).unwrap();
     assert_eq!(&bytes[68..72], b"esct");
-    assert_eq!(bytes[60..64], [0, 0, 0, 4]);
+    assert_eq!(bytes[60..64], [0, 0, 0, 5]);
     let raw = Connection::open(&path).unwrap();
     let mode: String = raw.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");

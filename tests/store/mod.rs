@@ -8,6 +8,9 @@ mod log;
 mod model;
 mod parts;
 mod past;
+mod process_file;
+mod process_model;
+mod processes;
 mod snapshots;
 
 use esctl::event::{Command, NewEvent, Position, Recorded, StreamName, Time};
@@ -15,8 +18,8 @@ use esctl::json::Value;
 use esctl::store::memory::MemoryStore;
 use esctl::store::sqlite::{Access, Options, SqliteStore};
 use esctl::store::{
-    Appended, Column, ColumnKind, Decision, DomainUse, EventFilter, Failure, Generation, Row, RowFilter, Store,
-    StoreError, Table,
+    Appended, Column, ColumnKind, Deadline, Decision, DomainUse, EventFilter, Failure, Generation, Instance, Outgoing,
+    ProcessChange, ProcessInfo, Rejected, Row, RowFilter, Step, StepKind, Store, StoreError, Table, Tally, Waiting,
 };
 use faults::FailingStore;
 use std::fmt::Write;
@@ -172,6 +175,37 @@ pub fn dump(store: &mut dyn Store, table: &Table) -> String {
         let table = Table { name: generation.projection.clone(), ..table.clone() };
         let parked = store.parked(generation.number, Position(0), usize::MAX).unwrap();
         writeln!(text, "{generation:?} {:?} {parked:?}", all_rows(store, &table, generation.number)).unwrap();
+    }
+    text.push_str(&process_dump(store));
+    text
+}
+
+/// Everything that can be read of processes, as text to compare.
+pub fn process_dump(store: &mut dyn Store) -> String {
+    let mut text = String::new();
+    let mut after = 0;
+    while let Some(next) = store.outgoing(after).unwrap() {
+        after = next.number;
+        writeln!(text, "{next:?}").unwrap();
+    }
+    for rejected in store.rejections(0, usize::MAX).unwrap() {
+        let last = store.rejection(rejected.step.command.as_deref().unwrap()).unwrap();
+        writeln!(text, "{rejected:?} {last:?}").unwrap();
+    }
+    for (info, tally) in store.processes().unwrap() {
+        let name = &info.name;
+        assert_eq!(store.process(name).unwrap().as_ref(), Some(&info));
+        let next = (store.waiting(name).unwrap(), store.deadline(name).unwrap());
+        writeln!(text, "{info:?} {tally:?} {next:?}").unwrap();
+        for instance in store.instances(name, None, usize::MAX).unwrap() {
+            let key = &instance.key;
+            assert_eq!(store.instance(name, key).unwrap().as_ref(), Some(&instance));
+            writeln!(text, "{instance:?}").unwrap();
+            writeln!(text, "{:?}", store.steps(name, key, 0, usize::MAX).unwrap()).unwrap();
+            writeln!(text, "{:?}", store.outgoing_of(name, key).unwrap()).unwrap();
+            writeln!(text, "{:?}", store.waiting_of(name, key, usize::MAX).unwrap()).unwrap();
+            writeln!(text, "{:?}", store.deadlines_of(name, key).unwrap()).unwrap();
+        }
     }
     text
 }

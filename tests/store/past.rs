@@ -213,6 +213,7 @@ fn it_cannot_be_written_to_and_has_no_read_models() {
         past.stop(generation, &failure(1)),
         past.serve(&table, generation, at(6)),
         past.verify(Position(0), &mut |_, _| {}).map(|_| ()),
+        past.keep(&ProcessChange::Sent(1)),
     ];
     for (number, refused) in refused.into_iter().enumerate() {
         let Err(StoreError::Misuse(words)) = refused else { panic!("number {number} was not refused: {refused:?}") };

@@ -26,7 +26,7 @@ const LOG_LEFT: i64 = 16 * 1024 * 1024;
 /// The page cache, in KiB: the upper pages of the indexes of some millions of events.
 const CACHE: i64 = 16 * 1024;
 /// Statements kept prepared.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 /// How long to wait before asking again where SQLite itself does not wait.
 const PAUSE: Duration = Duration::from_millis(5);
 

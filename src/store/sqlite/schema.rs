@@ -9,16 +9,24 @@ use std::path::Path;
 pub(super) const APPLICATION: i32 = 0x6573_6374;
 /// The format of the tables, kept in `user_version`. Each store says which formats a program must know at least to read
 /// it and to write to it, so that an older program can tell.
-pub(super) const FORMAT: i32 = 4;
+pub(super) const FORMAT: i32 = 5;
 
 /// The oldest formats that a program must know to read a store of today's, and to write to it. Who knows nothing of snapshots
-/// can do both: it leaves them as they are, and they are of events that never change.
+/// can do both: it leaves them as they are, and they are of events that never change. Who knows nothing of processes can do
+/// both as well: it only appends events, and a process finds them after its checkpoint when somebody looks who knows it.
 const READER: &str = "2";
 const WRITER: &str = "3";
 
 /// Each store keeps these texts, and `verify` compares them: to change one, a comment in it too, is to change the format.
-pub(super) const TABLES: &str =
-    concat!(include_str!("schema.sql"), "\n", include_str!("schema-3.sql"), "\n", include_str!("schema-4.sql"));
+pub(super) const TABLES: &str = concat!(
+    include_str!("schema.sql"),
+    "\n",
+    include_str!("schema-3.sql"),
+    "\n",
+    include_str!("schema-4.sql"),
+    "\n",
+    include_str!("schema-5.sql"),
+);
 
 /// What brings a store of each format, from 1 on, to the next.
 const STEPS: [&str; FORMAT as usize - 1] = [
@@ -35,6 +43,8 @@ const STEPS: [&str; FORMAT as usize - 1] = [
     ),
     // Format 3 knew of no snapshots.
     include_str!("schema-4.sql"),
+    // Format 4 knew of no processes.
+    include_str!("schema-5.sql"),
 ];
 
 /// What a file that SQLite could open turned out to be.
@@ -90,6 +100,11 @@ pub(super) fn knows_failures(connection: &Connection) -> Result<bool, Fault> {
 /// Whether it has the tables that came with format 4.
 pub(super) fn knows_snapshots(connection: &Connection) -> Result<bool, Fault> {
     Ok(format(connection)? >= 4)
+}
+
+/// Whether it has the tables that came with format 5.
+pub(super) fn knows_processes(connection: &Connection) -> Result<bool, Fault> {
+    Ok(format(connection)? >= 5)
 }
 
 fn format(connection: &Connection) -> Result<i32, Fault> {

@@ -10,6 +10,7 @@
 mod events;
 mod names;
 mod order;
+mod processes;
 mod snapshots;
 
 use super::fault::Fault;
@@ -76,6 +77,7 @@ pub(super) fn run(
     run.domain_texts()?;
     if run.start.position == 0 {
         run.snapshots()?;
+        run.processes()?;
         run.file()?;
     }
     Ok(run.verified)
