@@ -9,7 +9,8 @@ use clap::builder::PossibleValue;
 use esctl::domain::Domains;
 use esctl::event::{Position, Time};
 use esctl::store::memory::MemoryStore;
-use esctl::store::sqlite::{Access, Options, SqliteStore};
+use esctl::store::sqlite::follow::Changes;
+use esctl::store::sqlite::{Access, Notice, Options, SqliteStore};
 use esctl::store::{Store, StoreError};
 use esctl::workbench::Workbench;
 use esctl::workbench::export::Header;
@@ -165,8 +166,26 @@ impl Context {
     }
 
     fn say_notices(&self, store: SqliteStore) -> SqliteStore {
-        store.notices().iter().for_each(|notice| self.talk.note(&notice.to_string()));
+        self.say_all(store.notices());
         store
+    }
+
+    fn say_all(&self, notices: &[Notice]) {
+        for notice in notices {
+            self.talk.note(&notice.to_string());
+        }
+    }
+
+    /// What is committed to the store from now on.
+    pub fn changes(&self) -> Result<Changes, Failure> {
+        let changes = Changes::open(&self.globals.store, Duration::from_secs(self.globals.timeout))?;
+        self.say_all(changes.notices());
+        if let Some(why) = changes.why_looking() {
+            self.talk.note(&format!(
+                "the system cannot tell when the store is written to ({why}): it is looked at 20 times a second"
+            ));
+        }
+        Ok(changes)
     }
 
     /// The store that an export goes into: where there is none, one is made that takes over the exported one's id,
@@ -199,8 +218,14 @@ impl Context {
 
     /// Opens the same store again, to read, for a thread of its own. What there is to say of it was said.
     pub fn opener(&self) -> impl Fn() -> Result<Box<dyn Store>, StoreError> + Sync + use<> {
+        let open = self.file_opener();
+        move || Ok(Box::new(open()?))
+    }
+
+    /// The same, for those who look at the file as such.
+    pub fn file_opener(&self) -> impl Fn() -> Result<SqliteStore, StoreError> + Sync + use<> {
         let (path, options) = (self.globals.store.clone(), self.options(Access::Read));
-        move || Ok(Box::new(SqliteStore::open(&path, options.clone())?))
+        move || SqliteStore::open(&path, options.clone())
     }
 
     /// Ids for commands that name none.

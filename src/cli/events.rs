@@ -2,21 +2,25 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
+use super::follow::{Following, not_with};
 use crate::render::{Listing, records};
 use esctl::event::{Moment, Position, StreamName};
 use esctl::store::EventFilter;
 use esctl::workbench::events::EventQuery;
+use std::ops::ControlFlow;
 
 const EXAMPLES: &str = "\
 examples:
   esctl events --stream account/ada --limit 10
   esctl events --type Deposited -o ndjson
-  esctl events --until @2 --reverse --limit 1";
+  esctl events --until @2 --reverse --limit 1
+  esctl events --follow --stream account/ada --limit 2 -o ndjson";
 
 /// list the events of the store in the order in which they were stored
 ///
 /// Each event has a position in the whole store and a version in its stream. As JSON it comes with the command that
-/// caused it.
+/// caused it. With `--follow` it goes on: each event is printed as soon as it is stored, by whatever process, until
+/// `--limit` is reached, nobody reads on (both exit 0) or a signal comes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EventsArgs {
@@ -41,10 +45,17 @@ pub struct EventsArgs {
     /// the latest first
     #[arg(long)]
     reverse: bool,
+    /// print what is there, and then each new event when it is stored, a line by itself; not with `-o json`
+    #[arg(short, long)]
+    follow: bool,
 }
 
 /// Runs the verb.
 pub fn run(args: EventsArgs, context: &mut Context) -> Result<Exit, Failure> {
+    if args.follow {
+        follow(args, context)?;
+        return Ok(Exit::Done);
+    }
     let until = args.until.as_deref().map(until).transpose()?;
     let query = query(args)?;
     if until.is_some() && query.reverse && query.after.is_some() {
@@ -63,6 +74,41 @@ pub fn run(args: EventsArgs, context: &mut Context) -> Result<Exit, Failure> {
     let done = workbench.events(&query, &mut |event| listing.push(&event));
     ended(done, listing)?;
     Ok(Exit::Done)
+}
+
+/// Lists what is there and goes on with what comes.
+fn follow(args: EventsArgs, context: &mut Context) -> Result<(), Failure> {
+    if args.reverse {
+        let hint =
+            "`esctl events --reverse --limit 1` shows where the store ends, and `--follow --after` goes on there";
+        return Err(not_with("--reverse", "what comes later is printed later", hint));
+    }
+    if args.until.is_some() {
+        return Err(not_with("--until", "up to then nothing new can come", "`--limit` ends it after so many events"));
+    }
+    let mut query = query(args)?;
+    let mut following = Following::begin(context)?;
+    let mut workbench = context.workbench(Purpose::Look)?;
+    following.heed_signals()?;
+    let mut listing = Listing::new(records::EVENTS, &mut context.out);
+    let done = loop {
+        let more = workbench.more_events(&mut query, &mut |event| {
+            if following.is_over() { ControlFlow::Break(()) } else { listing.push(&event) }
+        });
+        match more {
+            Err(error) => break Err(error.into()),
+            Ok(more) if more.is_break() || listing.flush().is_break() => break Ok(()),
+            Ok(_) => {}
+        }
+        match following.wait() {
+            Err(failure) => break Err(failure),
+            Ok(more) if more.is_break() => break Ok(()),
+            Ok(_) => {}
+        }
+    };
+    let ended = ended(done, listing);
+    following.end(workbench)?;
+    ended
 }
 
 fn query(args: EventsArgs) -> Result<EventQuery, Failure> {

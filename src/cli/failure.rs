@@ -263,7 +263,7 @@ impl Failure {
 }
 
 /// Ends a listing as the work that was to be listed ended.
-pub fn ended<T>(work: Result<T, Error>, listing: Listing<'_>) -> Result<(), Failure> {
+pub fn ended<T>(work: Result<T, impl Into<Failure>>, listing: Listing<'_>) -> Result<(), Failure> {
     match work {
         Ok(_) => listing.finish().map_err(Failure::output),
         Err(error) => {

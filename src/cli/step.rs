@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::signals::{self, Signals};
 use crate::render::Format;
 use crate::render::step::{Room, View, Way, screen};
 use crossterm::cursor::{Hide, MoveTo, Show};
@@ -12,21 +13,13 @@ use crossterm::{execute, queue};
 use esctl::event::{StreamName, Version};
 use esctl::workbench::Workbench;
 use esctl::workbench::replay::Stretch;
-use signal_hook::consts;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long to wait for a key before it is looked whether a signal came.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-/// What ends a program from outside; on Unix also that its terminal went.
-#[cfg(unix)]
-const ENDING: &[i32] = &[consts::SIGTERM, consts::SIGINT, consts::SIGQUIT, consts::SIGHUP];
-#[cfg(not(unix))]
-const ENDING: &[i32] = consts::TERM_SIGNALS;
 
 /// Whether there is somebody to press keys and a screen to show things on.
 pub(super) fn is_possible(context: &Context) -> bool {
@@ -65,7 +58,7 @@ pub(super) fn run(
     };
     drop(taken);
     // Whoever sent it is to see that it ended the program.
-    signal.map_or(Ok(()), signal_hook::low_level::emulate_default_handler).map_err(Failure::output)
+    signal.map_or(Ok(()), signals::obey).map_err(Failure::output)
 }
 
 /// What somebody pressed.
@@ -179,16 +172,12 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The screen, which is given back as it was however this ends.
 struct Screen {
-    /// The signal that came; 0 is none.
-    signal: Arc<AtomicUsize>,
+    signals: Signals,
 }
 
 impl Screen {
     fn take() -> io::Result<Self> {
-        let signal = Arc::new(AtomicUsize::new(0));
-        for number in ENDING {
-            signal_hook::flag::register_usize(*number, Arc::clone(&signal), usize::try_from(*number).unwrap_or(0))?;
-        }
+        let signals = Signals::heed()?;
         // What a panic says belongs on the screen that stays.
         let say = panic::take_hook();
         panic::set_hook(Box::new(move |panicked| {
@@ -196,7 +185,7 @@ impl Screen {
             say(panicked);
         }));
         TAKEN.store(true, Ordering::SeqCst);
-        let taken = Self { signal };
+        let taken = Self { signals };
         terminal::enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, Hide)?;
         Ok(taken)
@@ -219,9 +208,8 @@ impl Screen {
 
     fn next(&self) -> io::Result<Input> {
         loop {
-            match i32::try_from(self.signal.load(Ordering::SeqCst)) {
-                Ok(0) | Err(_) => {}
-                Ok(signal) => return Ok(Input::Signal(signal)),
+            if let Some(signal) = self.signals.came() {
+                return Ok(Input::Signal(signal));
             }
             if !event::poll(PATIENCE)? {
                 continue;

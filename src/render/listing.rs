@@ -88,6 +88,26 @@ impl<'o> Listing<'o> {
         if self.fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    /// Passes on what was listed so far, for those who wait for it. A table gets its header with its first record, so that
+    /// both stand in line.
+    pub fn flush(&mut self) -> ControlFlow<()> {
+        if self.fault.is_none()
+            && let Err(fault) = self.try_flush()
+        {
+            self.fault = Some(fault);
+        }
+        if self.fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn try_flush(&mut self) -> io::Result<()> {
+        match &mut self.form {
+            Form::Table(pages, out) if pages.holds_any() => pages.write(&self.columns, *out)?,
+            Form::Csv { begun, out } => header(&self.columns, begun, out)?,
+            Form::Table(..) | Form::Json { .. } | Form::Ndjson(_) => {}
+        }
+        self.form.flush()
+    }
+
     /// Ends the listing, as complete, and passes it on.
     pub fn finish(mut self) -> io::Result<()> {
         if let Some(fault) = self.fault.take() {

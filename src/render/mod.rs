@@ -10,6 +10,7 @@ pub mod diagram;
 pub mod diff;
 pub mod differences;
 pub mod export;
+pub mod followed;
 pub mod generated;
 pub mod junit;
 pub mod listing;

@@ -37,6 +37,11 @@ impl Pages {
         if self.rows.len() < PAGE && self.bytes < PAGE_BYTES { Ok(()) } else { self.write(columns, out) }
     }
 
+    /// Whether there are rows that are not written yet.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
     /// Writes what is held, and the header where there was none yet.
     pub(super) fn write(&mut self, columns: &[Column], out: &mut impl Write) -> io::Result<()> {
         if self.begun && self.rows.is_empty() {
@@ -62,6 +67,9 @@ impl Pages {
                     shown.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width.saturating_add(GAP))));
                 } else {
                     shown.set_padding((0, 0));
+                    if column.right {
+                        shown.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+                    }
                 }
             }
             match self.widths.get_mut(at) {

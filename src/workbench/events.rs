@@ -30,27 +30,40 @@ impl Workbench {
         query: &EventQuery,
         each: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let mut left = query.limit.unwrap_or(u64::MAX);
-        let mut at = query.after;
-        while left > 0 {
+        self.more_events(&mut query.clone(), each).map(|_| ())
+    }
+
+    /// The same, and leaves in the query what is to be asked for the events that come later. [`ControlFlow::Break`] where
+    /// no more are wanted.
+    pub fn more_events(
+        &mut self,
+        query: &mut EventQuery,
+        each: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
+        loop {
+            let left = query.limit.unwrap_or(u64::MAX);
+            if left == 0 {
+                return Ok(ControlFlow::Break(()));
+            }
             let limit = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
             let page = if query.reverse {
-                self.store.read_back(at, limit, true, &query.filter)?
+                self.store.read_back(query.after, limit, true, &query.filter)?
             } else {
-                self.store.read_all(at.unwrap_or_default(), limit, true, &query.filter)?
+                self.store.read_all(query.after.unwrap_or_default(), limit, true, &query.filter)?
             };
-            left -= (page.events.len() as u64).min(left);
+            query.limit = query.limit.map(|left| left.saturating_sub(page.events.len() as u64));
             for event in page.events {
                 if each(event).is_break() {
-                    return Ok(());
+                    return Ok(ControlFlow::Break(()));
                 }
             }
+            query.after = Some(page.scanned);
             if page.done {
-                break;
+                // The last one that was wanted may have been the last one there is.
+                let enough = query.limit == Some(0);
+                return Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
             }
-            at = Some(page.scanned);
         }
-        Ok(())
     }
 }
 

@@ -8,6 +8,8 @@ mod coverage;
 mod describe;
 mod events;
 mod export;
+#[cfg(unix)]
+mod follow;
 mod fork;
 mod generate;
 mod help;

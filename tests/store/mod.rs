@@ -3,6 +3,7 @@
 mod contract;
 mod faults;
 mod file;
+mod follow;
 mod generations;
 mod log;
 mod model;

@@ -4,6 +4,8 @@ pub mod copies;
 pub mod dump;
 pub mod history;
 pub mod mount;
+#[cfg(unix)]
+pub mod running;
 pub mod sample;
 #[cfg(unix)]
 pub mod terminal;

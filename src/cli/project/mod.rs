@@ -1,5 +1,6 @@
 //! `project`: read models.
 
+mod follow;
 mod parked;
 mod rebuild;
 mod show;
@@ -53,6 +54,11 @@ enum ProjectVerb {
     ///
     /// In the order of the key, unless `--order` says another. `--where` and `--order` leave the work to SQLite, within
     /// the limits of `sql`, which `docs/store.md` names.
+    ///
+    /// With `--follow` every line says what became of a row since it was printed last: `added`, `changed` or `removed`.
+    /// Rows that are there at first are added; of one that is removed only the key is left. As JSON that is
+    /// `{"key":…,"difference":…,"row":{…}}`, and `row` is null where it is removed. The rows are read again after each
+    /// commit and compared, 100000 of them at most; `--limit` ends it after so many lines (exit 0).
     #[command(after_help = show::EXAMPLES)]
     Show(show::ShowArgs),
     /// prove that the rows are what the events give: they are computed again, aside, and each is compared

@@ -1,6 +1,6 @@
 //! `project show`: the rows of a read model, all or some of them.
 
-use super::{stopped, tick};
+use super::{follow, stopped, tick};
 use crate::cli::asking;
 use crate::cli::context::{self, Context, Purpose};
 use crate::cli::failure::{Failure, ended};
@@ -10,10 +10,10 @@ use crate::render::records::Row;
 use crate::render::talk::Ticker;
 use esctl::diagnostic::{Diagnostic, Place, Source, suggest};
 use esctl::json::Value;
-use esctl::store::Store;
 use esctl::store::sqlite::SqliteStore;
 use esctl::store::sqlite::choose::{Choice, Chosen, Order};
 use esctl::store::sqlite::query::QueryError;
+use esctl::store::{Store, StoreError};
 use esctl::workbench::project::show::Shown;
 use esctl::workbench::project::{ColumnInfo, Manner, Wanted};
 use esctl::workbench::{Error, Workbench};
@@ -25,46 +25,56 @@ examples:
   esctl project show balances --key ada
   esctl project show balances --where \"balance > 10 AND owner LIKE 'A%'\"
   esctl project show balances --order -balance,owner --limit 3 --columns owner,balance
-  esctl project show balances --at @2 -o csv";
+  esctl project show balances --at @2 -o csv
+  esctl project show balances --follow --where 'balance > 0' --limit 1 -o ndjson";
+
+/// The place of the key in a read model.
+const KEY: usize = 0;
 
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
     /// the projection
     #[arg(value_name = "NAME")]
-    name: String,
+    pub(super) name: String,
     /// only the row with this key
     #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// only rows for which this is true: an expression in SQL over the columns, as `balance > 10 AND owner LIKE 'A%'`
     #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true)]
-    condition: Option<String>,
+    pub(super) condition: Option<String>,
     /// sorted by this column, `-COLUMN` the largest first; several have commas between, or are given one after the other.
     /// What is the same is sorted by the key
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
     /// only these columns, in this order
     #[arg(long, value_name = "A,B")]
     columns: Option<String>,
     /// at most so many rows
     #[arg(long, value_name = "N")]
-    limit: Option<u64>,
+    pub(super) limit: Option<u64>,
     /// the rows as they were then, at a position or a time: computed from the events up to it by the rules of today, and
     /// written nowhere
     #[arg(long, value_name = "MOMENT")]
-    at: Option<String>,
+    pub(super) at: Option<String>,
     /// the rows as they are in the store, with the columns that they have there: nothing is brought up to date or written
     #[arg(long, conflicts_with = "at")]
-    stale: bool,
+    pub(super) stale: bool,
     /// go on past events that cannot be applied; `project parked` lists them
     #[arg(long, conflicts_with = "stale")]
-    park: bool,
+    pub(super) park: bool,
     /// how many seconds `--where` and `--order` may take
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=context::MAX_TIMEOUT))]
     max_seconds: u64,
+    /// print the rows, and then those that come, change or go, each when that is committed; not with `-o json`
+    #[arg(short, long)]
+    follow: bool,
 }
 
 /// Runs the verb.
 pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure> {
+    if args.follow {
+        return follow::run(args, context);
+    }
     if args.stale {
         let domains = context.domains()?;
         let mut store = context.file_to_read(&context.globals.store)?;
@@ -165,24 +175,36 @@ fn choose(args: &ShowArgs, shown: &Shown, choice: Choice, rows: Rows, context: &
             context.file_to_read(&context.globals.store)?
         }
     };
+    Ok(chosen(args, shown, choice, store)??)
+}
+
+/// The same, in a store that is closed afterwards; what the store itself has to say is told apart.
+pub(super) fn chosen(
+    args: &ShowArgs,
+    shown: &Shown,
+    choice: Choice,
+    store: SqliteStore,
+) -> Result<Result<Chosen, StoreError>, Failure> {
     let stop = context::after(Duration::from_secs(args.max_seconds));
     let (table, generation) = (shown.table.clone(), shown.generation);
     let chosen = asking::within(store, args.max_seconds, move |store| store.choose(&table, generation, &choice, stop))?;
-    chosen.map_err(|error| match error {
-        QueryError::Store(error) => error.into(),
-        QueryError::Stopped => asking::stopped("choosing the rows", args.max_seconds),
-        QueryError::Refused(refused) => {
+    match chosen {
+        Ok(chosen) => Ok(Ok(chosen)),
+        Err(QueryError::Store(error)) => Ok(Err(error)),
+        Err(QueryError::Stopped) => Err(asking::stopped("choosing the rows", args.max_seconds)),
+        Err(QueryError::Refused(refused)) => {
             let source = Source::new("--where", args.condition.as_deref().unwrap_or_default());
-            Failure::misread(vec![asking::problem(refused, &source)])
+            Err(Failure::misread(vec![asking::problem(refused, &source)]))
         }
-    })
+    }
 }
 
 /// The columns to show, and those to sort by.
-struct Picked {
+#[derive(Clone)]
+pub(super) struct Picked {
     /// Their places in the read model.
-    places: Vec<usize>,
-    columns: Vec<ColumnInfo>,
+    pub(super) places: Vec<usize>,
+    pub(super) columns: Vec<ColumnInfo>,
     order: Vec<Order>,
     /// All of them, as they come.
     all: bool,
@@ -190,7 +212,7 @@ struct Picked {
 
 impl Picked {
     /// Finds the columns that are named; all that is wrong with their names is said at once.
-    fn new(args: &ShowArgs, known: &[ColumnInfo]) -> Result<Self, Failure> {
+    pub(super) fn new(args: &ShowArgs, known: &[ColumnInfo]) -> Result<Self, Failure> {
         let mut problems = Vec::new();
         let mut places = Vec::new();
         let mut order: Vec<Order> = Vec::new();
@@ -218,8 +240,22 @@ impl Picked {
         Ok(Self { places, columns, order, all: args.columns.is_none() })
     }
 
+    /// The same with the key, which comes first where it is not named.
+    pub(super) fn with_key(mut self, known: &[ColumnInfo]) -> Self {
+        if let Some(key) = known.first().filter(|_| !self.places.contains(&KEY)) {
+            self.places.insert(0, KEY);
+            self.columns.insert(0, key.clone());
+        }
+        self
+    }
+
+    /// Where the key stands among them.
+    pub(super) fn key_place(&self) -> usize {
+        self.places.iter().position(|place| *place == KEY).unwrap_or_default()
+    }
+
     /// What is to be shown of a row.
-    fn of(&self, mut row: Vec<Value>) -> Vec<Value> {
+    pub(super) fn of(&self, mut row: Vec<Value>) -> Vec<Value> {
         if self.all {
             return row;
         }

@@ -9,6 +9,7 @@ mod backup;
 pub mod choose;
 mod failures;
 mod fault;
+pub mod follow;
 mod guard;
 mod keep;
 pub mod log;

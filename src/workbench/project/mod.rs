@@ -4,6 +4,7 @@ pub mod bisect;
 mod crew;
 pub mod diff;
 mod fill;
+pub mod follow;
 pub mod parked;
 pub mod preview;
 pub mod proof;

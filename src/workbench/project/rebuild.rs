@@ -78,18 +78,32 @@ impl Workbench {
         now: Time,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Position, Error> {
+        match self.project_go_on(name, manner, progress)? {
+            Some(position) => Ok(position),
+            None => Ok(self.project_rebuild(name, manner, now, progress)?.position),
+        }
+    }
+
+    /// The same for one that the rules of today filled; `None`, and nothing is done, where it was never built, or by other
+    /// rules.
+    pub fn project_go_on(
+        &mut self,
+        name: &str,
+        manner: Manner,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Option<Position>, Error> {
         let domains = self.domains.clone();
         let projection = projection_of(&domains, name)?;
         let table = table_of(projection);
         loop {
             let Some(generation) = self.store.served(name)?.filter(|g| g.digest == projection.digest) else {
-                return Ok(self.project_rebuild(name, manner, now, progress)?.position);
+                return Ok(None);
             };
             if generation.checkpoint == self.store.head()?.position {
-                return Ok(generation.checkpoint);
+                return Ok(Some(generation.checkpoint));
             }
             match self.fill(&domains, projection, &table, &generation, manner, progress) {
-                Ok(run) => return Ok(run.position),
+                Ok(run) => return Ok(Some(run.position)),
                 // Somebody else is catching up as well: look again how far it is.
                 Err(Error::Store(StoreError::Overtaken)) => {}
                 Err(error) => return Err(error),
