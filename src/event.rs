@@ -148,6 +148,9 @@ pub enum TimeError {
 }
 
 impl Time {
+    /// The first instant there is.
+    pub const MIN: Self = Self(-62_167_219_200_000_000);
+
     /// From microseconds since the epoch, from 0000-01-01 to 9999-12-30T21:59:59.999999Z.
     pub fn from_micros(micros: i64) -> Result<Self, TimeError> {
         const FIRST: i64 = -62_167_219_200_000_000;

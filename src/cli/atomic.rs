@@ -7,6 +7,7 @@ use super::batch::{Counts, answer, no_answer};
 use super::context::{Context, Ids, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::lines::{self, Piece};
+use super::react::{ReactArgs, after_sending};
 use super::send::{NEW_RULES, say_id};
 use crate::render::talk::Ticker;
 use crate::render::{Talk, text};
@@ -24,7 +25,7 @@ const IN_MEMORY: usize = 1024 * 1024;
 const TICK: u64 = 256;
 
 /// Runs the verb.
-pub fn run(file: &str, print_id: bool, context: &mut Context) -> Result<Exit, Failure> {
+pub fn run(file: &str, print_id: bool, react: ReactArgs, context: &mut Context) -> Result<Exit, Failure> {
     let input = lines::open(file, context.talk)?;
     // No store is made for a batch that is not understood. One that is there is opened as for writing: who only reads does
     // not wait for another process that is making it.
@@ -41,10 +42,12 @@ pub fn run(file: &str, print_id: bool, context: &mut Context) -> Result<Exit, Fa
         Ok((counts, mut receipts)) => {
             let delivered = io::copy(&mut receipts, &mut context.out).and_then(|_| context.out.flush());
             context.talk.line(&counts.words());
-            delivered.map(|()| Exit::Done).map_err(|error| {
+            delivered.map_err(|error| {
                 Failure::undelivered(error, "the batch is stored, but its receipts")
                     .hint("sent again with the same ids, its commands are not stored again")
-            })
+            })?;
+            after_sending(&mut workbench, react.manner(context.clock.now()), context);
+            Ok(Exit::Done)
         }
         Err(undone) => run.tell(undone, context),
     }

@@ -7,11 +7,13 @@
 use super::context::{Context, Ids, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::lines::{self, Piece};
+use super::react::{ReactArgs, say_stopped, settle};
 use super::send::{NEW_RULES, say_id};
 use crate::render::talk::Ticker;
 use crate::render::{Output, Talk, text, trouble, wire};
 use esctl::event::Time;
 use esctl::workbench::batch::{Batch, request_from_line};
+use esctl::workbench::process::Happened;
 use esctl::workbench::send::Sent;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -31,6 +33,8 @@ pub struct Settings {
     pub ends: Ends,
     /// Whether ids that are made for commands are said before these are decided.
     pub print_id: bool,
+    /// Whether processes react to each group.
+    pub react: ReactArgs,
 }
 
 /// What ends a batch before its last line. That the store cannot go on always does.
@@ -308,6 +312,24 @@ impl Run<'_> {
         failure.report_within(Some(&format!("in {lines} of the batch")), self.talk);
     }
 
+    /// Lets processes react to the group. What they do is no part of the batch's outcome.
+    fn react(&mut self) {
+        if self.settings.react.no_react {
+            return;
+        }
+        let (talk, ticker) = (self.talk, &mut self.ticker);
+        let reacted = self.batch.react(self.settings.react.max_steps, &mut |happened| {
+            if let Happened::Stopped(stopped) = happened {
+                ticker.clear();
+                say_stopped(stopped, talk);
+            }
+        });
+        if !matches!(&reacted, Ok(reacted) if reacted.bound.is_none()) {
+            self.ticker.clear();
+        }
+        settle(reacted, talk);
+    }
+
     /// Writes the records of the group. When nobody takes them, no other group is begun.
     fn deliver(&mut self) -> Go {
         let written = self.out.write_all(self.text.as_bytes()).and_then(|()| self.out.flush());
@@ -331,7 +353,10 @@ impl Run<'_> {
         let seen = self.counts.accepted + self.counts.rejected + self.counts.errors;
         self.ticker.say(|| text::count(seen, "command"));
         match written {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.react();
+                Ok(true)
+            }
             Err(error) => {
                 let what = match ends {
                     Some((first, last)) => format!("the receipts of lines {first} to {last}"),

@@ -166,16 +166,18 @@ fn contents(domains: Option<&Domains>, out: &mut Output) -> io::Result<()> {
     all.iter().try_for_each(|contents| out.line(&summary(contents)))
 }
 
-/// `bank: 1 aggregate, 4 commands, 4 events, 1 projection, 5 scenarios`
+/// `bank: 1 aggregate, 4 commands, 4 events, 1 projection, 5 scenarios`; processes where there are any.
 fn summary(contents: &Contents) -> String {
     let parts = [
         (contents.aggregates, "aggregate"),
         (contents.commands, "command"),
         (contents.events, "event"),
         (contents.projections, "projection"),
+        (contents.processes, "process"),
         (contents.scenarios, "scenario"),
     ];
-    let parts: Vec<_> = parts.iter().map(|(number, noun)| text::count(*number as u64, noun)).collect();
+    let parts = parts.iter().filter(|(number, noun)| *number > 0 || *noun != "process");
+    let parts: Vec<_> = parts.map(|(number, noun)| text::count(*number as u64, noun)).collect();
     format!("{}: {}", text::harmless(&contents.domain), parts.join(", "))
 }
 

@@ -13,18 +13,20 @@ examples:
   esctl describe balances -o json
   esctl describe --mermaid > bank.mmd";
 
-/// show what the domain is: its commands with what they cause, its events with who follows them, its read models
+/// show what the domain is: its commands with what they cause, its events with who follows them, its read models and
+/// its processes
 ///
 /// Read off the rules; nothing is run, and no store is opened. A command is shown with the events that it can emit, the codes
-/// that it rejects with and the streams that it looks at; an event with who emits, folds and projects it. `account/*` is
-/// a stream of `account` that the rule chooses.
+/// that it rejects with and the streams that it looks at; an event with who emits, folds and projects it. A process
+/// is shown with the events that it handles and the commands that it sends. `account/*` is a stream of `account` that the rule
+/// chooses.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DescribeArgs {
-    /// only this: an aggregate, a projection, a command or an event; `account.Opened` where several have an `Opened`
+    /// only this: an aggregate, a projection, a process, a command or an event; `account.Opened` where several have an `Opened`
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// as a diagram in Mermaid: command → event → read model
+    /// as a diagram in Mermaid: command → event → read model, event → process → command
     #[arg(long, conflicts_with = "dot")]
     mermaid: bool,
     /// as a diagram in the language of Graphviz
@@ -85,7 +87,7 @@ pub fn nothing() -> Failure {
 }
 
 fn named<'d>(all: &'d Description, name: &str, context: &Context) -> Result<Thing<'d>, Failure> {
-    let (thing, others) = one(all, name, "an aggregate, a command, an event or a projection", |_| true)?;
+    let (thing, others) = one(all, name, "an aggregate, a command, an event, a projection or a process", |_| true)?;
     for other in others {
         context.talk.note(&format!("there is the {} `{}` as well", other.kind(), other.name()));
     }

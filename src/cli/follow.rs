@@ -8,6 +8,7 @@ use esctl::store::StoreError;
 use esctl::store::sqlite::follow::{Changes, Woken};
 use esctl::workbench::Workbench;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// Somebody who follows a store.
 #[derive(Debug)]
@@ -56,10 +57,16 @@ impl Following {
 
     /// Waits until something was committed; [`ControlFlow::Break`] where nobody reads on, or a signal came.
     pub(super) fn wait(&mut self) -> Result<ControlFlow<()>, Failure> {
+        self.wait_at_most(None)
+    }
+
+    /// The same, but no longer than that, or a second: it may go on sooner than anything happened.
+    pub(super) fn wait_at_most(&mut self, at_most: Option<Duration>) -> Result<ControlFlow<()>, Failure> {
         while !self.is_over() {
-            match self.changes.wait(None).map_err(|error| self.lose(error))? {
+            match self.changes.wait(at_most).map_err(|error| self.lose(error))? {
                 Woken::Changed => return Ok(ControlFlow::Continue(())),
                 Woken::Closed => break,
+                Woken::Idle if at_most.is_some() && !self.is_over() => return Ok(ControlFlow::Continue(())),
                 // If it was a signal, that is seen above.
                 Woken::Idle => {}
             }

@@ -21,7 +21,9 @@ mod lines;
 mod newfile;
 mod payload;
 mod plan;
+mod process;
 mod project;
+mod react;
 mod replay;
 mod rules;
 mod schema;
@@ -72,6 +74,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("streams", &["send", "replay", "events", "streams"]),
     ("history", &["diff", "blame", "bisect", "trace", "plan"]),
     ("read models", &["project", "sql"]),
+    ("processes", &["process"]),
     ("store", &["rules", "verify", "backup", "fork", "export", "import", "snapshot"]),
 ];
 
@@ -112,6 +115,7 @@ enum Verb {
     Trace(trace::TraceArgs),
     Plan(plan::PlanArgs),
     Project(project::ProjectArgs),
+    Process(process::ProcessArgs),
     Sql(sql::SqlArgs),
     Rules(rules::RulesArgs),
     Export(export::ExportArgs),
@@ -154,6 +158,7 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Trace(args) => trace::run(&args, context),
         Verb::Plan(args) => plan::run(&args, context),
         Verb::Project(args) => project::run(args, context),
+        Verb::Process(args) => process::run(args, context),
         Verb::Sql(args) => sql::run(&args, context),
         Verb::Rules(args) => rules::run(&args, context),
         Verb::Export(args) => export::run(&args, context),

@@ -168,7 +168,7 @@ fn nothing(stream: &StreamName, stretch: &Stretch<'_>, workbench: &Workbench) ->
     };
     let Some(only) = stretch.only else { return format!("there is no event of `{stream}`{between}") };
     let words = format!("no event of `{stream}`{between} changed `{only}`");
-    let fields = workbench.domains.aggregate(stream.aggregate()).map(|aggregate| &aggregate.rules.fields);
+    let fields = workbench.domains.aggregate(stream.aggregate()).map(|aggregate| &aggregate.rules.state.fields);
     let names: Vec<&str> = fields.into_iter().flatten().map(|field| field.name.as_str()).collect();
     let first = only.trim_start_matches('/').split('/').next().unwrap_or_default();
     match suggest(first, names.iter().copied()).filter(|_| !names.contains(&first)) {

@@ -5,6 +5,7 @@ use super::batch::{self, Ends};
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
+use super::react::{ReactArgs, after_sending};
 use super::replay::moment;
 use crate::render::{Format, Talk, receipt, wire};
 use esctl::event::{Expect, StreamName, Time, Version};
@@ -101,6 +102,8 @@ pub struct SendArgs {
     /// say the id of a command on stderr before it is sent; in a batch, each id that is made
     #[arg(long, conflicts_with = "dry_run")]
     print_id: bool,
+    #[command(flatten)]
+    react: ReactArgs,
 }
 
 /// Runs the verb.
@@ -113,14 +116,18 @@ pub fn run(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
             .hint("`esctl fork NEW --at MOMENT` makes a store that ends then, for sending to it"));
     }
     match &args.batch {
-        Some(file) if args.atomic => atomic::run(file, args.print_id, context),
+        Some(file) if args.atomic => atomic::run(file, args.print_id, args.react, context),
         Some(file) => {
             let ends = match (args.keep_going, args.stop_on_reject) {
                 (true, _) => Ends::Never,
                 (false, true) => Ends::OnRejection,
                 (false, false) => Ends::OnError,
             };
-            batch::run(file, batch::Settings { group: args.group, ends, print_id: args.print_id }, context)
+            batch::run(
+                file,
+                batch::Settings { group: args.group, ends, print_id: args.print_id, react: args.react },
+                context,
+            )
         }
         None if args.dry_run => rehearse(args, context),
         None => send(args, context),
@@ -139,7 +146,7 @@ pub fn say_id(words: &str, talk: Talk) -> Result<(), Failure> {
 }
 
 fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let print_id = args.print_id;
+    let (print_id, react) = (args.print_id, args.react);
     let (mut workbench, request) = understood(args, context)?;
     workbench.store = context.store(Purpose::Send)?;
     let now = context.ids(&mut workbench)?.now(context.now);
@@ -154,7 +161,9 @@ fn send(args: SendArgs, context: &mut Context) -> Result<Exit, Failure> {
     let sent = workbench.send(request, &now);
     context.say_notes(&workbench.domains);
     let sent = sent.map_err(|error| with_id(error.into(), &id))?;
-    deliver(&sent, asked, context)
+    let exit = deliver(&sent, asked, context)?;
+    after_sending(&mut workbench, react.manner(asked), context);
+    Ok(exit)
 }
 
 /// What is not understood makes no store: the request is read and checked before one is opened.

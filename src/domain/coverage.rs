@@ -2,6 +2,7 @@
 
 use super::{Aggregate, Domains, check};
 use crate::diagnostic::Place;
+use crate::script::Script;
 use crate::script::watch::Seen;
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ pub enum Kind {
     Invariant,
     /// A branch of a decision: reached where it was taken.
     Branch,
-    /// A handler of a projection: reached where it ran.
+    /// A handler of a projection or a process: reached where it ran.
     Handler,
     /// A step of an event's ladder: reached where an event of that version was brought up.
     Upcast,
@@ -85,6 +86,12 @@ impl Domains {
         for handler in self.projections.values_mut().flat_map(|projection| projection.handlers.values_mut()) {
             handler.script = self.host.watched(&handler.script);
         }
+        for process in self.processes.values_mut() {
+            let events = process.handlers.values_mut().map(|reacts| &mut reacts.script);
+            for script in events.chain(process.rejected.values_mut()).chain(process.deadlines.values_mut()) {
+                *script = self.host.watched(script);
+            }
+        }
     }
 
     /// What was reached up to now does not count.
@@ -96,6 +103,7 @@ impl Domains {
     pub fn coverage(&self) -> Coverage {
         let mut targets = Vec::new();
         if let Some(seen) = self.host.seen() {
+            let ran = |script: &Script| script.points().first().is_some_and(|own| seen.reached(own));
             let emitted = check::emitted(self.aggregates());
             for aggregate in self.aggregates() {
                 let emits = |event: &str| emitted.contains(&(&*aggregate.name, event));
@@ -107,8 +115,23 @@ impl Domains {
                         kind: Kind::Handler,
                         name: format!("{}: {aggregate}.{event}", projection.name),
                         place: handler.place.clone(),
-                        reached: handler.script.points().first().is_some_and(|own| seen.reached(own)),
+                        reached: ran(&handler.script),
                     });
+                }
+            }
+            for process in self.processes() {
+                let mut handler = |what: String, place: &Place, script: &Script| {
+                    let name = format!("{}: {what}", process.name);
+                    targets.push(Target { kind: Kind::Handler, name, place: place.clone(), reached: ran(script) });
+                };
+                for ((aggregate, event), reacts) in &process.handlers {
+                    handler(format!("{aggregate}.{event}"), &reacts.place, &reacts.script);
+                }
+                for ((aggregate, command), script) in &process.rejected {
+                    handler(format!("{aggregate}.{command} rejected"), &script.text().place, script);
+                }
+                for (deadline, script) in &process.deadlines {
+                    handler(format!("deadline {deadline}"), &script.text().place, script);
                 }
             }
         }

@@ -7,6 +7,8 @@ use super::SNAPSHOT;
 use super::fields::{Fields, Type};
 use super::history::{self, History};
 use super::keys;
+use super::process::{self, ProcessDefinition};
+use super::projection::{self, ProjectionDefinition};
 use super::scenario::{self, ScenarioDefinition};
 use super::types::Types;
 use super::yaml::{self, Content, Key, Node, Style};
@@ -49,6 +51,8 @@ pub struct Definition {
     pub aggregates: Vec<AggregateDefinition>,
     /// `projections`
     pub projections: Vec<ProjectionDefinition>,
+    /// `processes`
+    pub processes: Vec<ProcessDefinition>,
     /// `scenarios`
     pub scenarios: Vec<ScenarioDefinition>,
 }
@@ -113,47 +117,6 @@ pub struct CommandDefinition {
     pub fields: Fields,
     /// `decide`; `None` where it is missing, which was reported.
     pub decide: Option<ScriptText>,
-}
-
-/// One entry of `projections`.
-#[derive(Debug)]
-pub struct ProjectionDefinition {
-    /// Its name.
-    pub name: Named,
-    /// `description`
-    pub description: String,
-    /// `columns`, as fields.
-    pub columns: Fields,
-    /// The columns' names with their places.
-    pub column_names: Vec<Named>,
-    /// `initial`
-    pub initial: Vec<(Named, Value)>,
-    /// `indexes`: lists of columns.
-    pub indexes: Vec<Vec<Named>>,
-    /// `key`
-    pub key: Option<KeyDefinition>,
-    /// `on`: aggregate and event, with the handler.
-    pub on: Vec<HandlerDefinition>,
-    /// `inline`
-    pub inline: bool,
-}
-
-/// `key` of a projection: one expression for all events, or one for each.
-#[derive(Debug)]
-pub enum KeyDefinition {
-    /// `key: meta.id`
-    One(ScriptText),
-    /// `key: { account.Opened: meta.id, … }`
-    ByEvent(Vec<(Named, ScriptText)>),
-}
-
-/// One entry of `on`.
-#[derive(Debug)]
-pub struct HandlerDefinition {
-    /// `account.Opened`
-    pub event: Named,
-    /// The script.
-    pub script: ScriptText,
 }
 
 /// Reads a file. What is wrong with its shape goes to `problems`; `None` where nothing could be read.
@@ -224,7 +187,7 @@ impl Reader<'_> {
         }
     }
 
-    fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+    pub(super) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.content {
             Content::List(items) => items,
             _ if node.is_null() => &[],
@@ -248,7 +211,7 @@ impl Reader<'_> {
         }
     }
 
-    fn description(&mut self, section: Section<'_>) -> String {
+    pub(super) fn description(&mut self, section: Section<'_>) -> String {
         section
             .get("description")
             .and_then(|node| self.text(node, "`description`"))
@@ -256,7 +219,7 @@ impl Reader<'_> {
     }
 
     /// A name that becomes part of stream names, SQL and scripts.
-    fn name(&mut self, key: &Key, what: &str) -> Named {
+    pub(super) fn name(&mut self, key: &Key, what: &str) -> Named {
         let legal = key.text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && key.text.len() <= 64;
@@ -340,11 +303,14 @@ impl Reader<'_> {
         let aggregates = aggregates.iter().filter_map(|(key, node)| self.aggregate(key, node)).collect();
         let projections =
             section.get("projections").and_then(|node| self.entries(node, "`projections`")).unwrap_or(&[]);
-        let projections = projections.iter().filter_map(|(key, node)| self.projection(key, node)).collect();
+        let projections = projections.iter().filter_map(|(key, node)| projection::read(&mut self, key, node)).collect();
+        let processes = section.get("processes").and_then(|node| self.entries(node, "`processes`")).unwrap_or(&[]);
+        let processes = processes.iter().filter_map(|(key, node)| process::read(&mut self, key, node)).collect();
         let scenarios = section.get("scenarios").map_or(&[][..], |node| self.items(node, "`scenarios`"));
         let scenarios = scenarios.iter().filter_map(|node| scenario::read(&mut self, node)).collect();
         let description = self.description(section);
-        Some(Definition { source: source.clone(), name, description, functions, aggregates, projections, scenarios })
+        let source = source.clone();
+        Some(Definition { source, name, description, functions, aggregates, projections, processes, scenarios })
     }
 
     fn aggregate(&mut self, key: &Key, node: &Node) -> Option<AggregateDefinition> {
@@ -367,7 +333,7 @@ impl Reader<'_> {
         Some(AggregateDefinition { name, description, state, events, retired, commands, invariants, snapshot })
     }
 
-    fn state_field(&mut self, key: &Key, node: &Node) -> StateDefinition {
+    pub(super) fn state_field(&mut self, key: &Key, node: &Node) -> StateDefinition {
         let name = Named::from(key);
         if let Content::Map(entries) = &node.content
             && entries.iter().any(|(k, _)| k.text == "type")
@@ -431,57 +397,6 @@ impl Reader<'_> {
             );
         }
         Some(CommandDefinition { name, description, fields, decide })
-    }
-
-    fn projection(&mut self, key: &Key, node: &Node) -> Option<ProjectionDefinition> {
-        let name = self.name(key, "a projection");
-        let section = self.section(node, "a projection", keys::PROJECTION)?;
-        let description = self.description(section);
-        let columns = section.get("columns").map(|node| self.fields(node, "`columns`")).unwrap_or_default();
-        let column_names: Vec<Named> = match section.get("columns").map(|node| &node.content) {
-            Some(Content::Map(entries)) => entries
-                .iter()
-                .map(|(key, _)| Named { text: key.text.trim_end_matches('?').to_owned(), place: key.place.clone() })
-                .collect(),
-            _ => Vec::new(),
-        };
-        for required in ["columns", "key", "on"] {
-            if section.get(required).is_none() {
-                self.problem("missing-key", format!("the projection `{}` has no `{required}`", name.text), &name.place);
-            }
-        }
-        let initial = section.get("initial").and_then(|node| self.entries(node, "`initial`")).unwrap_or(&[]);
-        let initial = initial.iter().map(|(key, node)| (Named::from(key), node.value(self.problems))).collect();
-        let indexes = section.get("indexes").map_or(&[][..], |node| self.items(node, "`indexes`"));
-        let indexes = indexes.iter().map(|node| self.index(node)).collect();
-        let key = section.get("key").and_then(|node| match &node.content {
-            Content::Map(entries) => Some(KeyDefinition::ByEvent(
-                entries.iter().filter_map(|(k, n)| Some((Named::from(k), self.script(n, &k.text)?))).collect(),
-            )),
-            _ => self.script(node, "key").map(KeyDefinition::One),
-        });
-        let on = section.get("on").and_then(|node| self.entries(node, "`on`")).unwrap_or(&[]);
-        let on = on
-            .iter()
-            .filter_map(|(key, node)| {
-                Some(HandlerDefinition { event: key.into(), script: self.script(node, &key.text)? })
-            })
-            .collect();
-        let inline = section.get("inline").is_some_and(|node| match node.value(self.problems) {
-            Value::Bool(inline) => inline,
-            _ => {
-                self.problem("shape", "`inline` is `true` or `false`".to_owned(), &node.place);
-                false
-            }
-        });
-        Some(ProjectionDefinition { name, description, columns, column_names, initial, indexes, key, on, inline })
-    }
-
-    fn index(&mut self, node: &Node) -> Vec<Named> {
-        match &node.content {
-            Content::List(items) => items.iter().filter_map(|item| self.text(item, "a column")).collect(),
-            _ => self.text(node, "an index").into_iter().collect(),
-        }
     }
 
     /// A payload given as data in a scenario.

@@ -6,7 +6,7 @@ use super::history::History;
 use crate::json::{self, Shape, Value};
 use crate::script::ScriptText;
 use crate::script::essence::{Essence, Functions};
-use crate::script::fold::Pin;
+use crate::script::state::Pin;
 use sha2::{Digest, Sha256};
 
 /// Changes when the engine or a function of ours changes its meaning: every cached state and read model is then

@@ -1,7 +1,8 @@
 //! The keys of the domain format: what the reader takes, and what `schema.json` offers.
 
 /// Those of a file.
-pub const FILE: &[&str] = &["domain", "description", "types", "functions", "aggregates", "projections", "scenarios"];
+pub const FILE: &[&str] =
+    &["domain", "description", "types", "functions", "aggregates", "projections", "processes", "scenarios"];
 /// Those of a file of scenarios only.
 pub const SCENARIO_FILE: &[&str] = &["description", "scenarios"];
 /// Those of an aggregate.
@@ -14,10 +15,12 @@ pub const EVENT: &[&str] = &["description", "version", "was", "fields", "upcast"
 pub const COMMAND: &[&str] = &["description", "fields", "decide"];
 /// Those of a projection.
 pub const PROJECTION: &[&str] = &["description", "columns", "key", "on", "initial", "indexes", "inline"];
+/// Those of a process.
+pub const PROCESS: &[&str] = &["description", "key", "starts", "from", "state", "on", "on_rejected", "on_deadline"];
 /// Those of a scenario.
 pub const SCENARIO: &[&str] = &["name", "description", "given", "when", "then"];
 /// Those under `then`.
-pub const THEN: &[&str] = &["events", "rejected", "nothing", "details", "message", "state", "rows"];
+pub const THEN: &[&str] = &["events", "rejected", "nothing", "details", "message", "state", "rows", "sends", "done"];
 
 /// The types every file knows.
 pub const BUILT_IN: &[&str] = &["string", "integer", "decimal", "boolean", "date", "timestamp", "uuid", "any"];

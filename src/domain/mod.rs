@@ -10,22 +10,26 @@ pub mod digest;
 pub mod fields;
 pub mod history;
 mod keys;
+pub mod process;
+pub mod projection;
 pub mod scenario;
 pub mod schema;
 pub mod types;
 pub mod yaml;
 
 use crate::diagnostic::{Diagnostic, Place, Source, suggest};
-use crate::json::{self, Object, Shape, Value};
-use crate::script::fold::{EventRules, Known, Meta, Payload, State, StreamRules};
+use crate::json::{Object, Shape};
+use crate::script::fold::{EventRules, Known, Meta, Payload, StreamRules};
 use crate::script::host::Note;
-use crate::script::project::{AcceptCell, CellRules, Plain, RowRules, Touched};
+use crate::script::state::State;
 use crate::script::upcast::UpcastError;
-use crate::script::{Fault, Host, Library, Script, decide};
-use fields::{Field, Fields, NumberRules, Problem, TextRules, Type};
+use crate::script::{Fault, Host, Library, Script, decide, react};
+use fields::{Fields, Problem};
 use indexmap::IndexMap;
+use process::Process;
+pub use projection::{Handler, Projection};
 use scenario::ScenarioDefinition;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -37,6 +41,8 @@ pub struct Domains {
     files: Vec<File>,
     aggregates: BTreeMap<Box<str>, Aggregate>,
     projections: BTreeMap<Box<str>, Projection>,
+    processes: BTreeMap<Box<str>, Process>,
+    commands: Rc<react::AllCommands>,
     scenarios: Vec<Scenario>,
     rules: Rc<decide::AllRules>,
 }
@@ -69,6 +75,8 @@ pub struct Contents {
     pub events: usize,
     /// Projections.
     pub projections: usize,
+    /// Processes.
+    pub processes: usize,
     /// Scenarios, those of files of scenarios included.
     pub scenarios: usize,
 }
@@ -129,42 +137,6 @@ pub struct EventType {
     pub place: Place,
 }
 
-/// A read model.
-#[derive(Debug)]
-pub struct Projection {
-    /// Its name.
-    pub name: Box<str>,
-    /// What it shows.
-    pub description: String,
-    /// Index of its file.
-    pub file: usize,
-    /// Its columns; the first is the key.
-    pub columns: Fields,
-    /// What a row must be like, and a new one before its first handler.
-    pub rows: RowRules,
-    /// Lists of columns that are indexed.
-    pub indexes: Vec<Vec<Box<str>>>,
-    /// What to do with each event, by aggregate and event.
-    pub handlers: HashMap<(Box<str>, Box<str>), Handler>,
-    /// Whether it is brought up to date in the same transaction as the events.
-    pub inline: bool,
-    /// The digest of everything that decides what its rows are.
-    pub digest: Box<str>,
-}
-
-/// What a read model does with one event.
-#[derive(Debug)]
-pub struct Handler {
-    /// Which rows.
-    pub key: Rc<Script>,
-    /// What happens to each.
-    pub script: Script,
-    /// Which columns that may change.
-    pub touched: Touched,
-    /// Where its event is named.
-    pub place: Place,
-}
-
 /// A scenario with the domain it belongs to.
 #[derive(Debug)]
 pub struct Scenario {
@@ -216,6 +188,26 @@ impl Domains {
         suggest(name, self.projections.keys().map(|k| &**k))
     }
 
+    /// The processes, by name.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    /// A process.
+    pub fn process(&self, name: &str) -> Option<&Process> {
+        self.processes.get(name)
+    }
+
+    /// The process whose name is nearest to one that is not there.
+    pub fn process_like(&self, name: &str) -> Option<&str> {
+        suggest(name, self.processes.keys().map(|k| &**k))
+    }
+
+    /// How the payloads of all commands are checked, for what processes send.
+    pub(crate) fn commands(&self) -> &Rc<react::AllCommands> {
+        &self.commands
+    }
+
     /// The scenarios, in the order of the files.
     pub fn scenarios(&self) -> &[Scenario] {
         &self.scenarios
@@ -231,6 +223,7 @@ impl Domains {
                 commands: aggregates.iter().map(|a| a.commands.len()).sum(),
                 events: aggregates.iter().map(|a| a.events.len()).sum(),
                 projections: self.projections.values().filter(|p| p.file == index).count(),
+                processes: self.processes.values().filter(|p| p.file == index).count(),
                 scenarios: self.scenarios.iter().filter(|s| s.domain == file.name).count(),
             }
         };
@@ -247,24 +240,28 @@ impl Domains {
         &self.rules
     }
 
-    /// The events, as they are stored, that a read model handles: by aggregate and name, earlier names among them.
-    pub(crate) fn stored_kinds(&self, projection: &Projection) -> Vec<(Box<str>, Box<str>)> {
-        let mut kinds: Vec<(Box<str>, Box<str>)> = projection.handlers.keys().cloned().collect();
-        for (aggregate, event) in projection.handlers.keys() {
+    /// Events as they are stored, by aggregate and name: with these names now, or with earlier names of theirs.
+    pub(crate) fn stored_kinds<'k>(
+        &self,
+        kinds: impl Iterator<Item = &'k (Box<str>, Box<str>)>,
+    ) -> Vec<(Box<str>, Box<str>)> {
+        let mut stored = Vec::new();
+        for kind @ (aggregate, event) in kinds {
+            stored.push(kind.clone());
             let was = self.aggregate(aggregate).and_then(|known| known.events.get(event)).map(|event| &event.was);
-            kinds.extend(was.into_iter().flatten().map(|was| (aggregate.clone(), was.clone())));
+            stored.extend(was.into_iter().flatten().map(|was| (aggregate.clone(), was.clone())));
         }
-        kinds
+        stored
     }
 
-    /// Whether a read model, or what makes the events it handles of what is stored, looks at what only the command knows,
+    /// Whether scripts about these events, or what makes the events of what is stored, look at what only the command knows,
     /// so that events must be read with their commands.
-    pub(crate) fn projection_reads_commands(&self, projection: &Projection) -> bool {
-        let mut scripts = projection.handlers.values().flat_map(|handler| [&*handler.key, &handler.script]);
-        let mut events = projection
-            .handlers
-            .keys()
-            .filter_map(|(aggregate, event)| self.aggregate(aggregate)?.rules.events.get(event));
+    pub(crate) fn read_commands<'k>(
+        &self,
+        mut scripts: impl Iterator<Item = &'k Script>,
+        kinds: impl Iterator<Item = &'k (Box<str>, Box<str>)>,
+    ) -> bool {
+        let mut events = kinds.filter_map(|(aggregate, event)| self.aggregate(aggregate)?.rules.events.get(event));
         scripts.any(|script| script.facts().reads_command_meta()) || events.any(EventRules::upcasts_read_commands)
     }
 
@@ -359,57 +356,6 @@ impl Aggregate {
     pub fn command_like(&self, name: &str) -> Option<&str> {
         suggest(name, self.commands.keys().map(|k| &**k))
     }
-}
-
-impl Projection {
-    /// The column that is the key.
-    pub fn key_column(&self) -> &str {
-        self.columns.iter().next().map_or("", |field| &field.name)
-    }
-
-    /// What it asks of its rows.
-    pub(crate) fn row_rules(columns: &Fields, initial: &Object) -> RowRules {
-        let cells = columns.iter().map(|column| CellRules {
-            name: column.name.as_str().into(),
-            plain: plain(&column.kind),
-            accept: accept(column.clone()),
-        });
-        RowRules::new(cells.collect(), initial.clone())
-    }
-}
-
-/// Where a look tells that a value fits.
-fn plain(kind: &Type) -> Plain {
-    match kind {
-        Type::Integer(rules) if *rules == NumberRules::default() => Plain::Integer,
-        Type::Decimal(rules) if *rules == NumberRules::default() => Plain::Decimal,
-        Type::Text(rules) if *rules == TextRules::default() => Plain::Text,
-        Type::Boolean => Plain::Boolean,
-        _ => Plain::No,
-    }
-}
-
-/// Types a value for a column. A decimal column keeps the number, not its digits: `25.10` is `25.1` there, in SQL as in
-/// the next handler.
-fn accept(column: Field) -> AcceptCell {
-    Box::new(move |value| {
-        if matches!(value, Value::Null) && (column.optional || column.kind.zero() == Value::Null) {
-            return Ok(Value::Null);
-        }
-        match column.kind.accept(value) {
-            Ok(Value::Decimal(decimal)) if matches!(column.kind, Type::Decimal(_)) => {
-                Ok(Value::Decimal(decimal.normalize()))
-            }
-            // What is kept as JSON is for the next handler what it would be if it were read again: `2.0 * 5` put into a
-            // list of anything is `10`, an integer.
-            Ok(value @ (Value::List(_) | Value::Object(_) | Value::Decimal(_))) => {
-                let read = json::parse(&value.to_string()).unwrap_or(value);
-                Ok(column.kind.accept(read.clone()).unwrap_or(read))
-            }
-            Ok(value) => Ok(value),
-            Err(found) => Err(found.into_iter().map(|p| format!("{}`: {}", p.pointer, p.message)).collect()),
-        }
-    })
 }
 
 impl EventRules {

@@ -14,10 +14,19 @@ pub struct ScenarioDefinition {
     pub name: Named,
     /// `given`: events, or commands that are sent for real.
     pub given: Vec<Step>,
-    /// `when`: commands, in order.
-    pub when: Vec<Step>,
+    /// `when`: commands, in order, and moves of the clock.
+    pub when: Vec<Act>,
     /// `then`
     pub then: Expectation,
+}
+
+/// What happens under `when`.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// A command is sent.
+    Command(Box<Step>),
+    /// The clock moves, and deadlines that are due by then come.
+    Clock(Time),
 }
 
 /// An event or a command of a scenario.
@@ -52,6 +61,19 @@ pub struct Expectation {
     pub state: Vec<(Option<StreamName>, Object, Place)>,
     /// `rows`: of projections.
     pub rows: Vec<ExpectedRow>,
+    /// `sends`: exactly what processes send after what is given, in order, with where it stands.
+    pub sends: Option<(Vec<ExpectedSend>, Place)>,
+    /// `done`: which instances of processes have ended, and which have not.
+    pub done: Vec<(StreamName, bool, Place)>,
+}
+
+/// A command that a process is expected to send.
+#[derive(Debug, Clone)]
+pub struct ExpectedSend {
+    /// Where it goes, its name and its whole payload.
+    pub step: Step,
+    /// `rejected`: with which code.
+    pub rejected: Option<Named>,
 }
 
 /// A row of a projection that is expected, or expected not to be.
@@ -92,9 +114,17 @@ pub struct ExpectedEvent {
 }
 
 impl ScenarioDefinition {
+    /// The commands of `when`.
+    pub fn commands(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.when.iter().filter_map(|act| match act {
+            Act::Command(step) => Some(&**step),
+            Act::Clock(_) => None,
+        })
+    }
+
     /// The stream of the last command.
     pub fn stream(&self) -> Option<&StreamName> {
-        self.when.last().map(|step| &step.stream)
+        self.commands().next_back().map(|step| &step.stream)
     }
 }
 
@@ -110,7 +140,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<ScenarioDefin
     };
     let given = section.get("given").map(|node| steps(reader, node, "given")).unwrap_or_default();
     let problems = reader.problems.len();
-    let when = section.get("when").map(|node| steps(reader, node, "when")).unwrap_or_default();
+    let when = section.get("when").map(|node| acts(reader, node)).unwrap_or_default();
     if when.is_empty() && reader.problems.len() == problems {
         reader.problem("missing-key", format!("the scenario `{}` has no command under `when`", name.text), &name.place);
     }
@@ -124,6 +154,23 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<ScenarioDefin
     };
     let then = expectation(reader, node)?;
     Some(ScenarioDefinition { name, given, when, then })
+}
+
+/// Commands, and moves of the clock.
+fn acts(reader: &mut Reader<'_>, node: &Node) -> Vec<Act> {
+    let command = |reader: &mut Reader<'_>, node: &Node| step(reader, node, "when").map(Box::new).map(Act::Command);
+    let act = |reader: &mut Reader<'_>, node: &Node| match &node.content {
+        Content::Map(entries) => match entries.as_slice() {
+            [(key, node)] if key.text == "at" => time(reader, node).map(Act::Clock),
+            _ => command(reader, node),
+        },
+        _ => command(reader, node),
+    };
+    match &node.content {
+        Content::List(items) => items.iter().filter_map(|item| act(reader, item)).collect(),
+        Content::Map(entries) if entries.len() == 1 => act(reader, node).into_iter().collect(),
+        _ => steps(reader, node, "when").into_iter().map(Box::new).map(Act::Command).collect(),
+    }
 }
 
 /// One step or a list of them.
@@ -168,6 +215,12 @@ struct Titled<'n> {
 
 /// What may stand beside an event or a command.
 const BESIDE: &[&str] = &["at", "version"];
+/// What may stand beside a command that a process sends.
+const BESIDE_SENT: &[&str] = &["rejected"];
+
+fn beside(what: &str) -> &'static [&'static str] {
+    if what == "sends" { BESIDE_SENT } else { BESIDE }
+}
 
 /// A map of one entry (and perhaps `at` and `version`), or only its key as text.
 fn titled<'n>(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Option<Titled<'n>> {
@@ -176,19 +229,24 @@ fn titled<'n>(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Option<Tit
             Some(Titled { title: reader.text(node, what)?, data: None, at: None, version: None })
         }
         Content::Map(entries) => {
-            let at = entries.iter().find(|(key, _)| key.text == "at").map(|(_, node)| node);
+            let beside = beside(what);
+            let known = |name: &str| entries.iter().find(|(key, _)| key.text == name && beside.contains(&name));
+            let at = known("at").map(|(_, node)| node);
             let at = at.and_then(|node| time(reader, node));
-            let version = entries.iter().find(|(key, _)| key.text == "version").map(|(_, node)| node);
+            let version = known("version").map(|(_, node)| node);
             let version = version.and_then(|node| Some((history::version(reader, node)?, node.place.clone())));
-            let mut named = entries.iter().filter(|(key, _)| !BESIDE.contains(&key.text.as_str()));
+            let mut named = entries.iter().filter(|(key, _)| !beside.contains(&key.text.as_str()));
             match (named.next(), named.next()) {
                 (Some((key, data)), None) => Some(Titled { title: key.into(), data: Some(data), at, version }),
                 _ => {
                     reader.problem(
                         "scenario",
-                        format!(
-                            "an entry of `{what}` is one event or command, with `at` and `version` beside it at most"
-                        ),
+                        match what {
+                            "sends" => "an entry of `sends` is one command, with `rejected` beside it at most".to_owned(),
+                            _ => format!(
+                                "an entry of `{what}` is one event or command, with `at` and `version` beside it at most"
+                            ),
+                        },
                         &node.place,
                     );
                     None
@@ -244,6 +302,8 @@ fn expectation(reader: &mut Reader<'_>, node: &Node) -> Option<Expectation> {
         message: None,
         state: Vec::new(),
         rows: Vec::new(),
+        sends: None,
+        done: Vec::new(),
     };
     match &node.content {
         Content::List(_) => then.outcome = Some(Outcome::Events(expected_events(reader, node))),
@@ -285,6 +345,8 @@ fn conditions(reader: &mut Reader<'_>, section: Section<'_>, then: &mut Expectat
         then.details = Some((node.value(reader.problems), node.place.clone()));
     }
     then.rows = section.get("rows").map(|node| expected_rows(reader, node)).unwrap_or_default();
+    then.sends = section.get("sends").map(|node| (expected_sends(reader, node), node.place.clone()));
+    then.done = section.get("done").map(|node| done(reader, node)).unwrap_or_default();
     then.message = section.get("message").and_then(|node| reader.text(node, "`message`"));
     if let Some(node) = section.get("state")
         && let Some(entries) = reader.entries(node, "`state`")
@@ -312,6 +374,53 @@ fn expected_rows(reader: &mut Reader<'_>, node: &Node) -> Vec<ExpectedRow> {
         }
     }
     rows
+}
+
+/// `account/bob Receive: { … }`, with `rejected:` beside it.
+fn expected_sends(reader: &mut Reader<'_>, node: &Node) -> Vec<ExpectedSend> {
+    let items = match &node.content {
+        Content::List(items) => items.as_slice(),
+        Content::Scalar(scalar) if scalar.text == "nothing" => &[],
+        _ => std::slice::from_ref(node),
+    };
+    let mut sends = Vec::new();
+    for item in items {
+        let rejected = match &item.content {
+            Content::Map(entries) => entries.iter().find(|(key, _)| key.text == "rejected").map(|(_, node)| node),
+            _ => None,
+        };
+        let rejected = rejected.and_then(|node| reader.text(node, "`rejected`"));
+        sends.extend(step(reader, item, "sends").map(|step| ExpectedSend { step, rejected }));
+    }
+    sends
+}
+
+/// `transfer/t1`, a list of these, or `{ transfer/t1: true, transfer/t2: false }`
+fn done(reader: &mut Reader<'_>, node: &Node) -> Vec<(StreamName, bool, Place)> {
+    let mut found = Vec::new();
+    match &node.content {
+        Content::Map(entries) => {
+            for (key, node) in entries {
+                let ended = match node.scalar().map(|scalar| scalar.text.as_str()) {
+                    Some("true") => true,
+                    Some("false") => false,
+                    _ => {
+                        reader.problem("shape", "whether an instance is done is `true` or `false`", &node.place);
+                        continue;
+                    }
+                };
+                found.extend(stream_name(reader, &key.text, &key.place).map(|name| (name, ended, key.place.clone())));
+            }
+        }
+        Content::List(items) => items.iter().for_each(|item| found.extend(done(reader, item))),
+        Content::Scalar(_) => {
+            if let Some(named) = reader.text(node, "`done`") {
+                let name = stream_name(reader, &named.text, &named.place);
+                found.extend(name.map(|name| (name, true, named.place.clone())));
+            }
+        }
+    }
+    found
 }
 
 fn expected_events(reader: &mut Reader<'_>, node: &Node) -> Vec<ExpectedEvent> {

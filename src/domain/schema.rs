@@ -69,6 +69,7 @@ mod tests {
             ("/$defs/event", set(&[keys::EVENT])),
             ("/$defs/command", set(&[keys::COMMAND])),
             ("/$defs/projection", set(&[keys::PROJECTION])),
+            ("/$defs/process", set(&[keys::PROCESS])),
             ("/$defs/scenario", set(&[keys::SCENARIO])),
             ("/$defs/then", set(&[keys::THEN])),
             ("/$defs/choice", with(&[&["one_of"]])),
@@ -109,6 +110,7 @@ mod tests {
         let event = |fields: &str| around(&format!("events:\n  E:\n    fields: {fields}"));
         let projection =
             |more: &str| format!("domain: d\nprojections:\n  p:\n    columns: {{ id: string }}\n    {more}\n");
+        let process = |more: &str| format!("domain: d\nprocesses:\n  p:\n    {more}\n");
         let scenario = |more: &str| format!("domain: d\nscenarios:\n  - name: s\n    {more}\n");
         let sound = [
             "domain: d\n".to_owned(),
@@ -132,11 +134,26 @@ mod tests {
                 .to_owned(),
             projection("key: meta.id\n    on:\n      a.E: delete()\n    inline: true\n    indexes: [id, [id]]"),
             projection("key: { a.E: meta.id }\n    on: {}\n    initial: { id: x }"),
+            "domain: d\nprocesses:\n".to_owned(),
+            process("key: event.id\n    on:\n      a.E: send(`a/${key}`, \"C\")"),
+            process("key: { a.E: event.id }\n    on: {}\n    starts: a.E\n    from: start"),
+            process("key: 5\n    on:\n    starts: [a.E, a.F]\n    from: end\n    description: 5"),
+            process(
+                "key: k\n    on: {}\n    state: { n: 1, m: { type: decimal } }\n    on_rejected: { C: done(), a.D: 1 }\n    \
+                 on_deadline: { late: done() }",
+            ),
+            process("key: k\n    on: {}\n    state:\n    on_rejected:\n    on_deadline:"),
             scenario(
                 "given:\n      - a/1 E\n      - a/1 E: { n: 1 }\n        at: 2026-01-31\n    when: a/1 C\n    then: nothing",
             ),
             scenario("when:\n      a/1 C: { n: 1 }\n      at: 2026-01-31\n    then:\n      - E\n      - a/2 E: {}"),
             scenario("when: [a/1 C, a/1 D]\n    then: { rejected: no, message: m, details: 1, state: { n: 1 } }"),
+            scenario("when:\n      at: 2026-01-31\n    then: { sends: nothing }"),
+            scenario("when:\n      - a/1 C\n      - at: 2026-01-31\n    then: { sends: a/1 C, done: p/1 }"),
+            scenario(
+                "when: a/1 C\n    then: { sends: [a/1 C: { n: 1 }, { a/1 C: {}, rejected: x }], done: [p/1, p/2] }",
+            ),
+            scenario("when: a/1 C\n    then: { sends: [], done: { p/1: true, p/2: false } }"),
             scenario("when: a/1 C\n    then: { nothing: true, rows: { p: { x: null, y: { z: 1 } } } }"),
         ];
         for text in &sound {
@@ -177,6 +194,23 @@ mod tests {
             projection("key: meta.id"),
             projection("key: meta.id\n    on: {}\n    inline: maybe"),
             projection("key: meta.id\n    on: {}\n    index: []"),
+            "domain: d\nprocesses: [p]\n".to_owned(),
+            "domain: d\nprocesses:\n  5p: { key: k, on: {} }\n".to_owned(),
+            "domain: d\nprocesses:\n  p:\n".to_owned(),
+            process("key: k"),
+            process("on: {}"),
+            process("key: k\n    on: {}\n    from: middle"),
+            process("key: k\n    on: {}\n    from:"),
+            process("key: k\n    on: {}\n    starts: { a.E: 1 }"),
+            process("key: k\n    on: {}\n    start: a.E"),
+            process("key: k\n    on: {}\n    starts: []"),
+            process("key: k\n    on: {}\n    starts:"),
+            process("key: [k]\n    on: {}"),
+            process("key: k\n    on: [a.E]"),
+            process("key: k\n    on: { a.E: [1] }"),
+            process("key: k\n    on: {}\n    on_rejected: { C: { a: 1 } }"),
+            process("key: k\n    on: {}\n    on_deadline: late"),
+            process("key: k\n    on: {}\n    state: [n]"),
             scenario("when: a/1 C"),
             scenario("given:\n      - a/1 E: {}\n        version: first\n    when: a/1 C\n    then: nothing"),
             scenario("then: nothing"),
@@ -187,7 +221,11 @@ mod tests {
             scenario("when: a/1 C\n    then: { nothing: false }"),
             scenario("when: a/1 C\n    then: { event: [] }"),
             scenario("when:\n      a/1 C: {}\n      a/1 D: {}\n    then: nothing"),
-            scenario("when:\n      at: 2026-01-31\n    then: nothing"),
+            scenario("when:\n      at: [soon]\n    then: nothing"),
+            scenario("when: a/1 C\n    then: { sends: a/1 }"),
+            scenario("when: a/1 C\n    then: { sends: [a/1 C: { n: 1 }, { rejected: x }] }"),
+            scenario("when: a/1 C\n    then: { done: p }"),
+            scenario("when: a/1 C\n    then: { done: { p/1: perhaps } }"),
             scenario("when:\n      a/1 C: 5\n    then: nothing"),
         ];
         for text in &broken {

@@ -4,11 +4,12 @@ use super::table::aligned;
 use super::things::{listed, names};
 use super::{Output, text};
 use esctl::domain::describe::{
-    AggregateFacts, CommandFacts, Description, Emitted, EventFacts, FieldFact, Member, ProjectionFacts, Thing,
+    AggregateFacts, CommandFacts, Description, Emitted, EventFacts, FieldFact, Member, ProcessFacts, ProjectionFacts,
+    StateFact, Thing,
 };
 use std::io;
 
-/// Everything, for people: a section for each aggregate and each read model.
+/// Everything, for people: a section for each aggregate, each read model and each process.
 pub fn everything(all: &Description, out: &mut Output) -> io::Result<()> {
     for (at, domain) in all.domains.iter().enumerate() {
         if at > 0 {
@@ -28,6 +29,11 @@ pub fn everything(all: &Description, out: &mut Output) -> io::Result<()> {
             out.line("")?;
             projection(known, out)?;
         }
+        for known in all.processes.iter().filter(|known| known.domain == domain.name) {
+            any = true;
+            out.line("")?;
+            process(known, out)?;
+        }
         if !any {
             out.line("  nothing is declared")?;
         }
@@ -43,30 +49,34 @@ pub fn thing(all: &Description, thing: Thing<'_>, out: &mut Output) -> io::Resul
         Thing::Command(known) => command(known, out),
         Thing::Event(known) => event(known, out),
         Thing::Projection(known) => projection(known, out),
+        Thing::Process(known) => process(known, out),
     }
 }
 
 fn aggregate(all: &Description, aggregate: &AggregateFacts, out: &mut Output) -> io::Result<()> {
     title("aggregate", &aggregate.name, &aggregate.description, out)?;
-    let state = aggregate
-        .state
-        .iter()
-        .map(|field| vec![field.name.clone(), text::value(&field.initial), field.kind.unwrap_or_default().to_owned()]);
-    table(&["state", "initial"], &rows(state), out)?;
+    state(&aggregate.state, out)?;
     let commands = all.commands.iter().filter(|known| known.name.aggregate == aggregate.name).map(|command| {
         let emits = command.emits.iter().map(|emitted| emitted_words(emitted, &aggregate.name));
-        vec![signature(&command.name, &command.fields), listed(emits), listed(&command.loads), listed(&command.rejects)]
+        vec![
+            signature(&command.name, &command.fields),
+            listed(emits),
+            listed(&command.loads),
+            listed(&command.rejects),
+            listed(&command.sent_by),
+        ]
     });
-    table(&["command", "emits", "loads", "rejects with"], &rows(commands), out)?;
+    table(&["command", "emits", "loads", "rejects with", "sent by"], &rows(commands), out)?;
     let events = all.events.iter().filter(|known| known.name.aggregate == aggregate.name).map(|event| {
         vec![
             signature(&event.name, &event.fields),
             listed(event.emitted_by.iter().map(|known| near(known, &aggregate.name))),
             event.folded_by.clone().unwrap_or_default(),
             listed(&event.projected_by),
+            listed(&event.handled_by),
         ]
     });
-    table(&["event", "emitted by", "folded by", "projected by"], &rows(events), out)?;
+    table(&["event", "emitted by", "folded by", "projected by", "handled by"], &rows(events), out)?;
     let retired = aggregate.retired.iter().map(|name| vec![name.clone()]);
     table(&["retired"], &rows(retired), out)?;
     let invariants = aggregate.invariants.iter().map(|known| vec![known.name.clone(), in_short(&known.condition)]);
@@ -81,6 +91,7 @@ fn command(command: &CommandFacts, out: &mut Output) -> io::Result<()> {
     one_each(&mut more, "rejects with", command.rejects.iter().cloned());
     one_each(&mut more, "or breaks", command.invariants.iter().map(|known| near(known, own)));
     one_each(&mut more, "loads", command.loads.iter().map(ToString::to_string));
+    one_each(&mut more, "sent by", command.sent_by.iter().cloned());
     described(&command.fields, "field", &more, out)
 }
 
@@ -95,6 +106,7 @@ fn event(event: &EventFacts, out: &mut Output) -> io::Result<()> {
     one_each(&mut more, "emitted by", event.emitted_by.iter().map(|known| near(known, own)));
     one_each(&mut more, "folded by", event.folded_by.iter().cloned());
     one_each(&mut more, "projected by", event.projected_by.iter().cloned());
+    one_each(&mut more, "handled by", event.handled_by.iter().cloned());
     described(&event.fields, "field", &more, out)
 }
 
@@ -118,6 +130,35 @@ fn projection(projection: &ProjectionFacts, out: &mut Output) -> io::Result<()> 
         out.line("  inline: stored in the same transaction as the events")?;
     }
     Ok(())
+}
+
+fn process(process: &ProcessFacts, out: &mut Output) -> io::Result<()> {
+    title("process", &process.name, &process.description, out)?;
+    state(&process.state, out)?;
+    let events = process.events.iter().map(|answered| {
+        let starts = if answered.starts { "begins it" } else { "" };
+        vec![answered.event.to_string(), in_short(&answered.key), starts.to_owned()]
+    });
+    table(&["event", "instance", ""], &rows(events), out)?;
+    let sends = process.sends.iter().map(|sent| {
+        let rejected = if sent.on_rejected { "answers its rejection" } else { "" };
+        vec![sent.command.to_string(), sent.stream.to_string(), rejected.to_owned()]
+    });
+    table(&["sends", "to", ""], &rows(sends), out)?;
+    let deadlines = process.deadlines.iter().map(|name| vec![name.clone()]);
+    table(&["deadline"], &rows(deadlines), out)?;
+    if process.from_start {
+        out.line("")?;
+        out.line("  from start: it answers what happened before it was there as well")?;
+    }
+    Ok(())
+}
+
+fn state(fields: &[StateFact], out: &mut Output) -> io::Result<()> {
+    let fields = fields
+        .iter()
+        .map(|field| vec![field.name.clone(), text::value(&field.initial), field.kind.unwrap_or_default().to_owned()]);
+    table(&["state", "initial"], &rows(fields), out)
 }
 
 /// `aggregate account: One customer's account in one currency.`

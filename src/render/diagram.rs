@@ -1,4 +1,4 @@
-//! A domain as a picture: command → event → read model, for Mermaid and for Graphviz.
+//! A domain as a picture: command → event → read model, and event → process → command, for Mermaid and for Graphviz.
 
 use super::Output;
 use super::text::harmless;
@@ -10,7 +10,7 @@ use std::io;
 /// What is in the picture: the things, and which leads to which.
 #[derive(Debug)]
 pub struct Picture<'d> {
-    /// Commands, events and read models.
+    /// Commands, events, read models and processes.
     nodes: Vec<Thing<'d>>,
     /// Pairs of places among them.
     edges: Vec<(usize, usize)>,
@@ -25,22 +25,26 @@ pub enum Language {
     Dot,
 }
 
-/// How Mermaid shows commands, events and read models.
-pub(super) const COLORS: [&str; 3] = [
+/// How Mermaid shows commands, events, read models and processes.
+pub(super) const COLORS: [&str; 4] = [
     "  classDef command fill:#cfe2ff,stroke:#3b6fb6,color:#000",
     "  classDef event fill:#ffe0b2,stroke:#c77700,color:#000",
     "  classDef projection fill:#d6ecd2,stroke:#4a8b3c,color:#000",
+    "  classDef process fill:#e3d3f3,stroke:#7a4fa8,color:#000",
 ];
 
-/// What is drawn: commands and events in boxes of their aggregates, read models beside them.
-const DRAWN: [&str; 3] = ["command", "event", "projection"];
+/// What is drawn: commands and events in boxes of their aggregates, read models and processes beside them.
+const DRAWN: [&str; 4] = ["command", "event", "projection", "process"];
 
 impl<'d> Picture<'d> {
     /// All of a description.
     pub fn of(all: &'d Description) -> Self {
         let nodes: Vec<_> = all.things().filter(|thing| DRAWN.contains(&thing.kind())).collect();
-        let events = nodes.iter().enumerate().filter(|(_, node)| matches!(node, Thing::Event(_)));
-        let events: HashMap<String, usize> = events.map(|(at, node)| (node.name(), at)).collect();
+        let places = |kind: &str| -> HashMap<String, usize> {
+            let of_kind = nodes.iter().enumerate().filter(|(_, node)| node.kind() == kind);
+            of_kind.map(|(at, node)| (node.name(), at)).collect()
+        };
+        let (commands, events) = (places("command"), places("event"));
         let mut edges = BTreeSet::new();
         for (at, node) in nodes.iter().enumerate() {
             match node {
@@ -51,6 +55,12 @@ impl<'d> Picture<'d> {
                 Thing::Projection(projection) => {
                     let handled = projection.events.iter().map(|handled| handled.event.to_string());
                     edges.extend(handled.filter_map(|event| Some((*events.get(&event)?, at))));
+                }
+                Thing::Process(process) => {
+                    let handled = process.events.iter().map(|answered| answered.event.to_string());
+                    edges.extend(handled.filter_map(|event| Some((*events.get(&event)?, at))));
+                    let sent = process.sends.iter().map(|sent| sent.command.to_string());
+                    edges.extend(sent.filter_map(|command| Some((at, *commands.get(&command)?))));
                 }
                 _ => {}
             }
@@ -67,7 +77,8 @@ impl<'d> Picture<'d> {
             _ => node.kind() == thing.kind() && node.name() == wanted,
         };
         let mut kept: BTreeSet<usize> = (0..whole.nodes.len()).filter(|at| is_it(&whole.nodes[*at])).collect();
-        // A way has two steps at most: from a command over an event to a read model.
+        // Two steps show what it is about: a command with its events and who follows them, a process with the commands before
+        // and the events after it. With processes a way may go on without end.
         let (mut forth, mut back) = (kept.clone(), kept.clone());
         for _ in 0..2 {
             forth = whole.edges.iter().filter(|(from, _)| forth.contains(from)).map(|(_, to)| *to).collect();
@@ -105,6 +116,7 @@ impl<'d> Picture<'d> {
             let (open, close) = match thing {
                 Thing::Command(_) => ("[", "]"),
                 Thing::Event(_) => ("(", ")"),
+                Thing::Process(_) => ("{{", "}}"),
                 _ => ("[(", ")]"),
             };
             format!("n{at}{open}\"{}\"{close}:::{}", for_mermaid(label(thing)), thing.kind())
@@ -117,7 +129,8 @@ impl<'d> Picture<'d> {
         }
         alone.into_iter().try_for_each(|at| out.line(&format!("  {}", node(at))))?;
         self.edges.iter().try_for_each(|(from, to)| out.line(&format!("  n{from} --> n{to}")))?;
-        COLORS.iter().try_for_each(|line| out.line(line))
+        let processes = self.nodes.iter().any(|node| matches!(node, Thing::Process(_)));
+        COLORS.iter().take(if processes { 4 } else { 3 }).try_for_each(|line| out.line(line))
     }
 
     fn dot(&self, out: &mut Output) -> io::Result<()> {
@@ -130,6 +143,7 @@ impl<'d> Picture<'d> {
             let shape = match thing {
                 Thing::Command(_) => "box, fillcolor=\"#cfe2ff\"",
                 Thing::Event(_) => "box, style=\"filled,rounded\", fillcolor=\"#ffe0b2\"",
+                Thing::Process(_) => "hexagon, fillcolor=\"#e3d3f3\"",
                 _ => "cylinder, fillcolor=\"#d6ecd2\"",
             };
             format!("{} [label={}, shape={shape}];", id(at), for_dot(label(thing)))
@@ -163,6 +177,7 @@ fn label<'d>(thing: &Thing<'d>) -> &'d str {
         Thing::Command(known) => &known.name.name,
         Thing::Event(known) => &known.name.name,
         Thing::Projection(known) => &known.name,
+        Thing::Process(known) => &known.name,
     }
 }
 

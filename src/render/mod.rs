@@ -18,6 +18,7 @@ pub mod parting;
 pub mod plan;
 mod planned;
 pub mod preview;
+pub mod processes;
 pub mod projections;
 pub mod proof;
 pub mod receipt;

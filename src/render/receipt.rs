@@ -1,6 +1,6 @@
 //! What `send` prints: receipts, rejections and rehearsals.
 
-use super::{Output, preview, state, text, wire};
+use super::{Output, preview, processes, state, text, wire};
 use esctl::json::Value;
 use esctl::workbench::rehearse::Rehearsal;
 use esctl::workbench::send::{Receipt, Refusal, Sent};
@@ -27,6 +27,7 @@ pub fn rehearsal(rehearsal: &Rehearsal, out: &mut Output) -> io::Result<()> {
             state: (&rehearsal.state).into(),
             changes: rehearsal.changes.iter().map(wire::Changed::from).collect(),
             projections: preview::lines(&rehearsal.projections),
+            processes: rehearsal.processes.iter().map(processes::ForeseenLine::from).collect(),
         });
         return out.line(&wire::line(&answer)?);
     }
@@ -37,7 +38,8 @@ pub fn rehearsal(rehearsal: &Rehearsal, out: &mut Output) -> io::Result<()> {
     accepted(receipt, "would be accepted", out)?;
     state::changes(&rehearsal.changes, out)?;
     let first = receipt.events.first().map_or(receipt.position, |event| event.position);
-    preview::previews(&rehearsal.projections, first, out)
+    preview::previews(&rehearsal.projections, first, out)?;
+    rehearsal.processes.iter().try_for_each(|foreseen| out.line(&processes::foreseen_line(foreseen)))
 }
 
 fn accepted(receipt: &Receipt, how: &str, out: &mut Output) -> io::Result<()> {

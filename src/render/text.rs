@@ -59,7 +59,11 @@ fn speaks_for_itself(text: &str) -> bool {
 
 /// `1 event`, `2 events`, `200,000 events`.
 pub fn count(number: u64, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
+    let ending = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{} {noun}{ending}", thousands(number))
 }
 

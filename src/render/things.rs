@@ -3,7 +3,9 @@
 use super::Output;
 use super::listing::{Column, Render};
 use super::wire::{self, Exact};
-use esctl::domain::describe::{Description, Emitted, FieldFact, HandledFact, Member, Thing};
+use esctl::domain::describe::{
+    AnsweredFact, Description, Emitted, FieldFact, HandledFact, Member, SentFact, StateFact, Thing,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -22,6 +24,9 @@ pub const THINGS: &[Column] = &[
     Column::text("folded_by"),
     Column::text("projected_by"),
     Column::text("events"),
+    Column::text("sent_by"),
+    Column::text("handled_by"),
+    Column::text("sends"),
     Column::text("description"),
 ];
 
@@ -45,14 +50,11 @@ impl Render for Thing<'_> {
             }
             Self::Command(command) => {
                 put("fields", names(&command.fields));
-                let mut events: Vec<_> = command.emits.iter().map(|emitted| emitted.event.to_string()).collect();
-                // One event may go into streams of several forms, which only JSON tells.
-                let mut seen = BTreeSet::new();
-                events.retain(|event| seen.insert(event.clone()));
-                put("emits", listed(events));
+                put("emits", listed_once(command.emits.iter().map(|emitted| &emitted.event)));
                 put("rejects", listed(&command.rejects));
                 put("loads", listed(&command.loads));
                 put("invariants", listed(&command.invariants));
+                put("sent_by", listed(&command.sent_by));
                 (&command.domain, &command.description)
             }
             Self::Event(event) => {
@@ -60,12 +62,19 @@ impl Render for Thing<'_> {
                 put("emitted_by", listed(&event.emitted_by));
                 put("folded_by", event.folded_by.clone().unwrap_or_default());
                 put("projected_by", listed(&event.projected_by));
+                put("handled_by", listed(&event.handled_by));
                 (&event.domain, &event.description)
             }
             Self::Projection(projection) => {
                 put("fields", names(&projection.columns));
                 put("events", listed(projection.events.iter().map(|handled| &handled.event)));
                 (&projection.domain, &projection.description)
+            }
+            Self::Process(process) => {
+                put("fields", listed(process.state.iter().map(|field| &field.name)));
+                put("events", listed(process.events.iter().map(|answered| &answered.event)));
+                put("sends", listed_once(process.sends.iter().map(|sent| &sent.command)));
+                (&process.domain, &process.description)
             }
         };
         put("domain", domain.clone());
@@ -86,11 +95,19 @@ pub fn one(thing: Thing<'_>, out: &mut Output) -> io::Result<()> {
 /// All of it as one JSON document, a line for each thing.
 pub fn document(all: &Description, out: &mut Output) -> io::Result<()> {
     let mut before = "{";
-    for kind in ["domain", "aggregate", "command", "event", "projection"] {
+    let kinds = [
+        ("domain", "domains"),
+        ("aggregate", "aggregates"),
+        ("command", "commands"),
+        ("event", "events"),
+        ("projection", "projections"),
+        ("process", "processes"),
+    ];
+    for (kind, plural) in kinds {
         let lines = all.things().filter(|thing| thing.kind() == kind).map(|thing| thing.json());
         let lines = lines.collect::<io::Result<Vec<_>>>()?;
         let lines = if lines.is_empty() { String::new() } else { format!("\n{}\n", lines.join(",\n")) };
-        write!(out, "{before}\"{kind}s\":[{lines}]")?;
+        write!(out, "{before}\"{plural}\":[{lines}]")?;
         before = ",\n";
     }
     out.line("}")
@@ -124,6 +141,7 @@ enum ThingLine<'d> {
         rejects: &'d [String],
         loads: Vec<&'d str>,
         invariants: Vec<String>,
+        sent_by: &'d [String],
     },
     Event {
         name: String,
@@ -136,6 +154,7 @@ enum ThingLine<'d> {
         emitted_by: Vec<String>,
         folded_by: Option<&'d str>,
         projected_by: &'d [String],
+        handled_by: &'d [String],
     },
     Projection {
         name: &'d str,
@@ -145,6 +164,16 @@ enum ThingLine<'d> {
         events: Vec<HandledLine<'d>>,
         indexes: &'d [Vec<String>],
         inline: bool,
+    },
+    Process {
+        name: &'d str,
+        domain: &'d str,
+        description: &'d str,
+        from: &'static str,
+        state: Vec<StateLine<'d>>,
+        events: Vec<AnsweredLine<'d>>,
+        sends: Vec<SentLine<'d>>,
+        deadlines: &'d [String],
     },
 }
 
@@ -188,6 +217,20 @@ struct HandledLine<'d> {
     deletes: bool,
 }
 
+#[derive(Serialize)]
+struct AnsweredLine<'d> {
+    event: String,
+    key: &'d str,
+    starts: bool,
+}
+
+#[derive(Serialize)]
+struct SentLine<'d> {
+    command: String,
+    stream: &'d str,
+    on_rejected: bool,
+}
+
 impl<'d> From<Thing<'d>> for ThingLine<'d> {
     fn from(thing: Thing<'d>) -> Self {
         match thing {
@@ -198,11 +241,7 @@ impl<'d> From<Thing<'d>> for ThingLine<'d> {
                 name: &aggregate.name,
                 domain: &aggregate.domain,
                 description: &aggregate.description,
-                state: aggregate
-                    .state
-                    .iter()
-                    .map(|field| StateLine { name: &field.name, kind: field.kind, initial: (&field.initial).into() })
-                    .collect(),
+                state: aggregate.state.iter().map(StateLine::from).collect(),
                 invariants: aggregate
                     .invariants
                     .iter()
@@ -222,6 +261,7 @@ impl<'d> From<Thing<'d>> for ThingLine<'d> {
                 rejects: &command.rejects,
                 loads: command.loads.iter().map(|stream| stream.0.as_str()).collect(),
                 invariants: whole(&command.invariants),
+                sent_by: &command.sent_by,
             },
             Thing::Event(event) => Self::Event {
                 name: event.name.to_string(),
@@ -234,6 +274,7 @@ impl<'d> From<Thing<'d>> for ThingLine<'d> {
                 emitted_by: whole(&event.emitted_by),
                 folded_by: event.folded_by.as_deref(),
                 projected_by: &event.projected_by,
+                handled_by: &event.handled_by,
             },
             Thing::Projection(projection) => Self::Projection {
                 name: &projection.name,
@@ -244,7 +285,35 @@ impl<'d> From<Thing<'d>> for ThingLine<'d> {
                 indexes: &projection.indexes,
                 inline: projection.inline,
             },
+            Thing::Process(process) => Self::Process {
+                name: &process.name,
+                domain: &process.domain,
+                description: &process.description,
+                from: if process.from_start { "start" } else { "end" },
+                state: process.state.iter().map(StateLine::from).collect(),
+                events: process.events.iter().map(AnsweredLine::from).collect(),
+                sends: process.sends.iter().map(SentLine::from).collect(),
+                deadlines: &process.deadlines,
+            },
         }
+    }
+}
+
+impl<'d> From<&'d StateFact> for StateLine<'d> {
+    fn from(field: &'d StateFact) -> Self {
+        Self { name: &field.name, kind: field.kind, initial: (&field.initial).into() }
+    }
+}
+
+impl<'d> From<&'d AnsweredFact> for AnsweredLine<'d> {
+    fn from(answered: &'d AnsweredFact) -> Self {
+        Self { event: answered.event.to_string(), key: &answered.key, starts: answered.starts }
+    }
+}
+
+impl<'d> From<&'d SentFact> for SentLine<'d> {
+    fn from(sent: &'d SentFact) -> Self {
+        Self { command: sent.command.to_string(), stream: &sent.stream.0, on_rejected: sent.on_rejected }
     }
 }
 
@@ -284,4 +353,10 @@ pub(super) fn names(fields: &[FieldFact]) -> String {
 /// Items with commas between.
 pub(super) fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The same, each once: one event may go into streams of several forms, which only JSON tells.
+fn listed_once<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let mut seen = BTreeSet::new();
+    listed(items.into_iter().map(|item| item.to_string()).filter(|item| seen.insert(item.clone())).collect::<Vec<_>>())
 }

@@ -69,10 +69,13 @@ struct Node<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     causation: Option<&'a str>,
     data: Exact<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<wire::Reason<'a>>,
 }
 
-impl<'a> From<&'a Command> for Node<'a> {
-    fn from(command: &'a Command) -> Self {
+impl<'a> From<&'a Traced> for Node<'a> {
+    fn from(traced: &'a Traced) -> Self {
+        let command = &traced.command;
         Self {
             id: &command.id,
             name: &command.name,
@@ -82,6 +85,7 @@ impl<'a> From<&'a Command> for Node<'a> {
             correlation: command.correlation.as_deref(),
             causation: command.causation.as_deref(),
             data: (&*command.data).into(),
+            rejected: traced.rejected.as_ref().map(wire::Reason::from),
         }
     }
 }
@@ -123,7 +127,7 @@ fn document<'a>(traced: &'a Traced, _: &str, _: &str) -> io::Result<Vec<Left<'a>
         Left::Text(format!("{object},\"{key}\":["))
     };
     let close = |text: &str| Left::Text(text.to_owned());
-    let mut parts = vec![open(wire::line(&Node::from(&*traced.command))?, "events")];
+    let mut parts = vec![open(wire::line(&Node::from(traced))?, "events")];
     let below = |parts: &mut Vec<Left<'a>>, effects: Vec<&'a Traced>| {
         for (at, effect) in effects.into_iter().enumerate() {
             parts.extend((at > 0).then(|| close(",")));
@@ -195,7 +199,8 @@ pub fn mermaid(trace: &Trace, out: &mut Output) -> io::Result<()> {
     while let Some((traced, cause)) = left.pop() {
         let (command, node) = (&traced.command, format!("c{commands}"));
         commands += 1;
-        let lines = [format!("{} {}", command.name, command.stream), command.id.to_string()];
+        let mut lines = vec![format!("{} {}", command.name, command.stream), command.id.to_string()];
+        lines.extend(traced.rejected.as_ref().map(|why| format!("rejected: {}", why.code)));
         out.line(&format!("  {node}[\"{}\"]:::command", label(&lines)))?;
         if let Some(cause) = cause {
             out.line(&format!("  {cause} --> {node}"))?;
@@ -229,7 +234,8 @@ fn branch<'a>(traced: &'a Traced, asked: &str, first: &str, rest: &str) -> Vec<L
     let line = |before: &str, words: &str| Left::Text(format!("{before}{}\n", text::harmless(words)));
     let mark = if *command.id == *asked { "  <" } else { "" };
     let actor = command.actor.as_deref().map(|actor| format!("  by {actor}")).unwrap_or_default();
-    let words = format!("{} {}  {}{actor}  {}{mark}", command.name, command.stream, command.id, command.time);
+    let rejected = traced.rejected.as_ref().map(|why| format!("  rejected: {}", why.code)).unwrap_or_default();
+    let words = format!("{} {}  {}{actor}  {}{rejected}{mark}", command.name, command.stream, command.id, command.time);
     let mut parts = vec![line(first, &words)];
     let below = |parts: &mut Vec<Left<'a>>, effects: &[&'a Traced], rest: &str| {
         for (at, effect) in effects.iter().enumerate() {

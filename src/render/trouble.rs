@@ -120,6 +120,13 @@ pub struct Failed<'a> {
     pub error: Failing<'a>,
 }
 
+/// A warning on stderr: `{"warning":{…}}`.
+#[derive(Debug, Serialize)]
+pub struct Warned<'a> {
+    /// What is not as it should be.
+    pub warning: Problem<'a>,
+}
+
 /// What went wrong.
 #[derive(Debug, Serialize)]
 pub struct Failing<'a> {

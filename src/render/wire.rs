@@ -3,10 +3,12 @@
 //! Payloads, states and values are JSON text already, exact; [`Exact`] puts them in as they are.
 
 use super::preview::PreviewLine;
+use super::processes::ForeseenLine;
 use super::text::harmless;
 use super::trouble::{Place, Problem};
 use esctl::event::{Command, Recorded, Time};
 use esctl::json::{self, Object, Value};
+use esctl::script::Rejection;
 use esctl::workbench::Change;
 use esctl::workbench::send::{Receipt, Refusal, Sent};
 use esctl::{event, store};
@@ -143,6 +145,22 @@ struct Rejected<'a> {
     head: String,
 }
 
+/// Why a command was rejected, within what is told of it.
+#[derive(Debug, Serialize)]
+pub struct Reason<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Exact<'a>>,
+}
+
+impl<'a> From<&'a Rejection> for Reason<'a> {
+    fn from(rejection: &'a Rejection) -> Self {
+        let details = rejection.details.as_ref().map(Exact::from);
+        Self { code: &rejection.code, message: &rejection.message, details }
+    }
+}
+
 impl<'a> From<&'a Receipt> for Accepted<'a> {
     fn from(receipt: &'a Receipt) -> Self {
         let event = |event: &'a Recorded| ReceiptEvent {
@@ -195,6 +213,9 @@ pub struct Rehearsed<'a> {
     pub changes: Vec<Changed<'a>>,
     /// What would change in read models.
     pub projections: Vec<PreviewLine<'a>>,
+    /// What processes would send, given its events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ForeseenLine<'a>>,
 }
 
 /// One thing that changed in a state.

@@ -7,8 +7,9 @@
 
 use super::desk::{Open, Session};
 use super::fault::Fault;
-use super::fold::{self, Meta, Payload, State, StreamRules, signed};
+use super::fold::{self, Meta, Payload, StreamRules, signed};
 use super::host::{Host, Script};
+use super::state::State;
 use crate::event::{NewEvent, StreamName, Version};
 use crate::json::Value;
 use rhai::{Dynamic, Scope};

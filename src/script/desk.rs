@@ -5,7 +5,9 @@
 
 use super::decide::{AllRules, EventMeta, MAX_EVENTS, Rejection};
 use super::fault::{Fault, Stop};
-use super::fold::{self, Emitted, EventRules, State, StreamRules, signed};
+use super::fold::{self, Accept, Emitted, StreamRules, signed};
+use super::react::Reacting;
+use super::state::State;
 use super::{memory, value};
 use crate::event::{MAX_PAYLOAD_BYTES, NewEvent, StreamName, Version};
 use crate::json::{self, Object, Value};
@@ -46,6 +48,8 @@ pub(super) struct Desk {
     pub(super) session: RefCell<Option<Session>>,
     /// `Some` while a projection's handler runs: whether it called `delete()`.
     deleted: Cell<Option<bool>>,
+    /// `Some` while a handler of a process runs.
+    pub(super) reacting: RefCell<Option<Reacting>>,
 }
 
 type Outcome<T> = Result<T, Box<EvalAltResult>>;
@@ -145,6 +149,7 @@ pub(super) fn register(engine: &mut Engine, desk: &Rc<Desk>) {
     engine.register_fn("new_id", move || d.new_id());
     let d = desk.clone();
     engine.register_fn("delete", move || d.delete());
+    super::react::register(engine, desk);
 }
 
 impl Desk {
@@ -263,7 +268,7 @@ impl Session {
         let Some(event) = rules.events.get(name) else {
             return Stop::failed(format!("`{}` has no event `{}`", rules.aggregate, shown(name)));
         };
-        let data = accepted(event, data)?;
+        let data = accepted(&event.name, &event.accept, data)?;
         let mut text = String::with_capacity(64);
         json::write(&Value::Object(data.clone()), &mut text);
         if text.len() > MAX_PAYLOAD_BYTES {
@@ -305,26 +310,21 @@ impl Session {
     }
 }
 
-/// The typed payload of an event that a script emits.
-fn accepted(event: &EventRules, data: &Dynamic) -> Outcome<Object> {
+/// The typed payload of an event that a script emits, or of a command that it sends.
+pub(super) fn accepted(name: &str, accept: &Accept, data: &Dynamic) -> Outcome<Object> {
     let object = match value::to_value(data) {
         Ok(Value::Null) => Object::new(),
         Ok(Value::Object(object)) => object,
         Ok(other) => {
-            return Stop::failed(format!(
-                "the payload of `{}` is a map (`#{{…}}`), not {}",
-                event.name,
-                other.kind_name()
-            ));
+            return Stop::failed(format!("the payload of `{name}` is a map (`#{{…}}`), not {}", other.kind_name()));
         }
-        Err(problem) => return Stop::failed(format!("the payload of `{}`: {problem}", event.name)),
+        Err(problem) => return Stop::failed(format!("the payload of `{name}`: {problem}")),
     };
-    (event.accept)(object).or_else(|problems| {
-        Stop::failed(format!("the payload of `{}` does not fit: {}", event.name, problems.join("; ")))
-    })
+    accept(object)
+        .or_else(|problems| Stop::failed(format!("the payload of `{name}` does not fit: {}", problems.join("; "))))
 }
 
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let mut text: String =
         name.chars().take(80).map(|c| if crate::event::is_control(c) { '\u{fffd}' } else { c }).collect();
     if name.chars().count() > 80 {

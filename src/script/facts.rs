@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every name that is in scope in some script: none of them can be hidden by a `let`.
-pub const IN_SCOPE: &[&str] = &["state", "event", "command", "meta", "version", "row", "key", "exists"];
+pub const IN_SCOPE: &[&str] =
+    &["state", "event", "command", "meta", "version", "row", "key", "exists", "rejection", "deadline"];
 
 /// What `meta` says that the event itself knows.
 const EVENT_META: &[&str] = &["stream", "aggregate", "id", "version", "position", "type", "time"];

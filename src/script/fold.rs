@@ -2,9 +2,10 @@
 
 use super::fault::Fault;
 use super::host::{self, Host, Script};
-use super::value::{self, NoData};
-use crate::json::{Object, Value};
-use rhai::{Dynamic, Engine, Identifier, Scope};
+use super::state::{State, StateRules};
+use super::value;
+use crate::json::Object;
+use rhai::{Dynamic, Engine, Scope};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -12,17 +13,6 @@ use std::rc::Rc;
 pub const SCOPE: &[&str] = &["state", "event", "meta", "version"];
 /// The names an invariant sees.
 pub const INVARIANT_SCOPE: &[&str] = &["state", "version"];
-
-/// What folding a stream's events has given so far. Changed in place; after a fault it is of no use any more.
-#[derive(Debug, Clone, Default)]
-pub struct State(pub(super) Dynamic);
-
-impl State {
-    /// A state that was written as data, as [`StreamRules::state_value`] gives it.
-    pub fn of(data: Object) -> Self {
-        Self(Dynamic::from_map(value::from_object(data)))
-    }
-}
 
 /// The payload of an event as scripts see it.
 #[derive(Debug, Clone, Default)]
@@ -32,48 +22,18 @@ pub struct Payload(pub(super) Dynamic);
 #[derive(Debug, Clone, Default)]
 pub struct Meta(pub(super) Dynamic);
 
-/// A field of the state.
-#[derive(Debug, Clone)]
-pub struct StateField {
-    /// Its name.
-    pub name: Identifier,
-    /// A field that was pinned to `decimal`: what is written there becomes one.
-    pub pin: Pin,
-}
-
-/// What a state field is held to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pin {
-    /// Nothing.
-    Free,
-    /// A decimal; an integer becomes one.
-    Decimal,
-    /// An integer.
-    Integer,
-    /// A text.
-    Text,
-    /// `true` or `false`.
-    Boolean,
-}
-
 /// What the rules say of the streams of one aggregate, as far as deciding and folding need it.
 pub struct StreamRules {
     /// The aggregate.
     pub aggregate: Rc<str>,
-    /// The state before the first event.
-    pub initial: State,
-    /// Its fields in declared order.
-    pub fields: Vec<StateField>,
+    /// What a state must be like, and is before the first event.
+    pub state: StateRules,
     /// The events, by name.
     pub events: HashMap<Box<str>, EventRules>,
     /// What is stored under other names than those of `events`.
     pub former: HashMap<Box<str>, Former>,
     /// The conditions that hold on every state, by name, in declared order.
     pub invariants: Vec<(Box<str>, Script)>,
-    /// Names of the fields, sorted: the keys a state must have after each fold.
-    pub(crate) sorted: Vec<Identifier>,
-    /// Whether a field is pinned.
-    pub(crate) pinned: bool,
 }
 
 /// What became of the events of a name that none has any more.
@@ -123,16 +83,11 @@ impl StreamRules {
     /// Rules for the streams of an aggregate.
     pub fn new(
         aggregate: &str,
-        initial: Object,
-        fields: Vec<StateField>,
+        state: StateRules,
         (events, former): (HashMap<Box<str>, EventRules>, HashMap<Box<str>, Former>),
         invariants: Vec<(Box<str>, Script)>,
     ) -> Self {
-        let mut sorted: Vec<Identifier> = fields.iter().map(|f| f.name.clone()).collect();
-        sorted.sort_unstable();
-        let pinned = fields.iter().any(|f| f.pin != Pin::Free);
-        let initial = State(Dynamic::from_map(value::from_object(initial)));
-        Self { aggregate: aggregate.into(), initial, fields, events, former, invariants, sorted, pinned }
+        Self { aggregate: aggregate.into(), state, events, former, invariants }
     }
 
     /// What is known of the events that are stored under a name.
@@ -144,62 +99,6 @@ impl StreamRules {
         match now {
             Former::Renamed(now) => self.events.get(now).map(Known::Event),
             Former::Retired => Some(Known::Retired),
-        }
-    }
-
-    /// The state as data, its fields in declared order.
-    pub fn state_value(&self, state: &State) -> Result<Value, NoData> {
-        let Ok(map) = state.0.as_map_ref() else { return value::to_value(&state.0) };
-        let mut members = Object::with_capacity(self.fields.len());
-        for field in &self.fields {
-            if let Some(member) = map.get(&field.name) {
-                members.insert(field.name.to_string(), value::to_state(member)?);
-            }
-        }
-        Ok(Value::Object(members))
-    }
-
-    /// Holds a state to its declared fields after a script changed it; `Err` says what is wrong.
-    pub(super) fn settle(&self, state: &mut Dynamic) -> Result<(), String> {
-        let Ok(mut map) = state.as_map_mut() else {
-            return Err("the state must stay a map of its fields".to_owned());
-        };
-        if map.len() != self.sorted.len() || !map.keys().eq(self.sorted.iter()) {
-            if let Some(extra) = map.keys().find(|key| self.sorted.binary_search(key).is_err()) {
-                return Err(format!("the state has no field `{extra}`"));
-            }
-            let missing = self.sorted.iter().find(|key| !map.contains_key(key.as_str()));
-            return Err(format!("the state lost its field `{}`", missing.map_or("", |m| m.as_str())));
-        }
-        if self.pinned {
-            for field in self.fields.iter().filter(|f| f.pin != Pin::Free) {
-                if let Some(value) = map.get_mut(&field.name) {
-                    field.hold(value)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl StateField {
-    fn hold(&self, value: &mut Dynamic) -> Result<(), String> {
-        let fits = match self.pin {
-            Pin::Free => true,
-            Pin::Decimal => {
-                if let Ok(whole) = value.as_int() {
-                    *value = Dynamic::from_decimal(whole.into());
-                }
-                value.is_decimal()
-            }
-            Pin::Integer => value.is_int(),
-            Pin::Text => value.is_string(),
-            Pin::Boolean => value.is_bool(),
-        };
-        if fits {
-            Ok(())
-        } else {
-            Err(format!("`state.{}` is declared as another type than what was written to it", self.name))
         }
     }
 }
@@ -307,7 +206,7 @@ pub(super) fn fold_within(
 /// Takes the state out of a scope after a fold, held to its fields.
 fn folded(rules: &StreamRules, script: &Script, scope: &mut Scope<'_>) -> Result<Dynamic, Fault> {
     let mut folded = scope.get_mut("state").map(std::mem::take).unwrap_or_default().flatten();
-    rules.settle(&mut folded).map_err(|message| Fault::new(message, script.text().whole()))?;
+    rules.state.settle(&mut folded).map_err(|message| Fault::new(message, script.text().whole()))?;
     Ok(folded)
 }
 

@@ -5,7 +5,7 @@
 //! decimal without fraction as `10e0`, a character as `{"$char":"x"}`. A key of a map that begins with `$` gets another one
 //! in front. What has no such text, such as a function, makes no text at all: then the state is folded from its events.
 
-use super::fold::{State, StreamRules};
+use super::state::{State, StateRules};
 use crate::json::{self, JsonError, Kind, Number, Reader};
 use rhai::{Array, Dynamic, Identifier, Map};
 
@@ -26,10 +26,25 @@ pub fn freeze(state: &State) -> Option<String> {
 }
 
 /// The state of a text that [`freeze`] made by the same rules; `None` where it is no such text, or another state's.
-pub fn thaw(text: &str, rules: &StreamRules) -> Option<State> {
+pub fn thaw(text: &str, rules: &StateRules) -> Option<State> {
     let mut reader = Reader::new(text);
     let mut state = read(&mut reader).ok()?;
     reader.finish().ok()?;
+    rules.settle(&mut state).ok()?;
+    Some(State(state))
+}
+
+/// The same of a text that other rules made: fields that are no more go, and new ones have what they begin with.
+pub fn thaw_by_others(text: &str, rules: &StateRules) -> Option<State> {
+    let mut reader = Reader::new(text);
+    let mut before = read(&mut reader).ok()?.try_cast::<Map>()?;
+    reader.finish().ok()?;
+    let mut state = rules.initial.clone().0;
+    for (name, value) in state.as_map_mut().ok()?.iter_mut() {
+        if let Some(kept) = before.remove(name) {
+            *value = kept;
+        }
+    }
     rules.settle(&mut state).ok()?;
     Some(State(state))
 }
@@ -152,16 +167,13 @@ fn read_object(reader: &mut Reader<'_>) -> Result<Dynamic, JsonError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::fold::{Pin, StateField};
+    use crate::script::state::{Pin, StateField};
     use proptest::prelude::*;
     use rust_decimal::Decimal;
-    use std::collections::HashMap;
 
     /// Rules of states with one field, `a`.
-    fn rules(pin: Pin) -> StreamRules {
-        let field = StateField { name: "a".into(), pin };
-        let none = (HashMap::new(), HashMap::new());
-        StreamRules::new("thing", json::Object::new(), vec![field], none, Vec::new())
+    fn rules(pin: Pin) -> StateRules {
+        StateRules::new(json::Object::new(), vec![StateField { name: "a".into(), pin }])
     }
 
     fn state(value: Dynamic) -> State {

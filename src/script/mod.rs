@@ -2,7 +2,7 @@
 //!
 //! A script runs in a closed, bounded room ([`host`]): no clock, no randomness, no files, no network, a limit on
 //! operations, depth and memory. What it may see and do depends on what it is for: [`fold`] applies an event to a
-//! state, [`decide`] turns a command into events or a rejection, [`project`] changes a row.
+//! state, [`decide`] turns a command into events or a rejection, [`project`] changes a row, [`react`] answers events with commands.
 //! [`facts`] says what a script touches and causes, read off its syntax tree, without running it.
 
 pub mod decide;
@@ -18,6 +18,8 @@ pub mod kinds;
 pub mod memory;
 pub mod operators;
 pub mod project;
+pub mod react;
+pub mod state;
 pub mod text;
 pub mod upcast;
 pub mod value;
@@ -27,6 +29,6 @@ mod weight;
 pub use decide::{Decided, Emission, Rejection};
 pub use facts::Facts;
 pub use fault::Fault;
-pub use fold::State;
 pub use host::{Host, Library, Script};
+pub use state::State;
 pub use text::ScriptText;

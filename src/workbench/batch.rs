@@ -1,6 +1,7 @@
 //! A batch: commands decided one after the other, committed in groups.
 
 use super::kept::Kept;
+use super::process::{Manner, Reacted, Watch};
 use super::send::{Now, Refusal, Request, Sent};
 use super::{Error, Misfit, Workbench};
 use crate::event::{Expect, StreamName, Time, Version};
@@ -24,18 +25,29 @@ pub struct Batch<'w> {
     open: bool,
     /// Whether the open turn appended anything.
     dirty: bool,
+    /// The latest time that a command had.
+    latest: Time,
 }
 
 impl<'w> Batch<'w> {
     /// An empty group.
     pub fn new(workbench: &'w mut Workbench, now: Time) -> Self {
-        Self { workbench, kept: Kept::default(), now, pending: 0, bytes: 0, open: false, dirty: false }
+        Self {
+            workbench,
+            kept: Kept::default(),
+            now,
+            pending: 0,
+            bytes: 0,
+            open: false,
+            dirty: false,
+            latest: Time::MIN,
+        }
     }
 
     /// Takes the turn, unless the group has it already.
     pub fn begin(&mut self) -> Result<(), Error> {
         if !self.open {
-            self.kept.inline = self.workbench.begin_inline(self.now)?;
+            self.kept.inline = self.workbench.begin_sending(self.now)?;
             self.open = true;
         }
         Ok(())
@@ -44,6 +56,7 @@ impl<'w> Batch<'w> {
     /// Decides a command within the open group. After an error of the domain or of the request the group is as it
     /// was before; after one of the store the group is lost and nothing of it is stored.
     pub fn add(&mut self, request: Request, now: &Now) -> Result<Sent, Error> {
+        self.latest = self.latest.max(request.time.unwrap_or(now.time));
         let accepted = self.workbench.accept(request, now)?;
         self.begin()?;
         match self.workbench.send_in_turn(accepted, &mut self.kept) {
@@ -96,6 +109,11 @@ impl<'w> Batch<'w> {
             self.workbench.store.rollback();
         }
         Ok(())
+    }
+
+    /// Lets processes react to what was committed, at the time of its latest command.
+    pub fn react(&mut self, max_steps: u64, watch: &mut Watch<'_>) -> Result<Reacted, Error> {
+        self.workbench.react(&Manner::new(self.latest, max_steps), watch)
     }
 
     /// Forgets the group on account of a refusal in it, which from then on names the end of the store without the group:

@@ -50,6 +50,19 @@ impl Workbench {
         Err(StoreError::Busy("other processes keep appending events by other rules".to_owned()).into())
     }
 
+    /// Takes the write turn for commands: such read models are up to date in it, and processes that the store has not met yet
+    /// begin before them.
+    pub(super) fn begin_sending(&mut self, now: Time) -> Result<Vec<Inline>, Error> {
+        let inline = self.begin_inline(now)?;
+        match self.meet_processes() {
+            Ok(()) => Ok(inline),
+            Err(error) => {
+                self.store.rollback();
+                Err(error)
+            }
+        }
+    }
+
     /// These read models, if they are up to date.
     fn inline(&mut self, names: &[&str]) -> Result<Option<Vec<Inline>>, Error> {
         let head = self.store.head()?.position;

@@ -19,6 +19,7 @@ pub mod meta;
 pub mod moment;
 pub mod parting;
 pub mod plan;
+pub mod process;
 pub mod project;
 pub mod record;
 pub mod rehearse;

@@ -6,7 +6,7 @@ use super::kept::Kept;
 use super::replay::Replayed;
 use super::send::{Now, Request};
 use super::test::put;
-use super::{Error, Misfit, PAGE, Workbench, export};
+use super::{Error, Misfit, PAGE, Workbench, export, process};
 use crate::event::{Command, Moment, NewEvent, Position, Recorded, StreamName, Version};
 use crate::json::{self, Object, Value};
 use crate::script::fold::Known;
@@ -56,21 +56,24 @@ impl Workbench {
             Stretch::Stream(stream) => self.commands_to(stream)?,
             Stretch::Range(from, to) => self.commands_between(*from, *to)?,
         };
+        let caused = self.caused(&commands)?;
+        let by_process = |(command, _): &Stored| caused.iter().any(|(known, _)| known.id == command.id);
+        let commands: Vec<Stored> = commands.into_iter().filter(|stored| !by_process(stored)).collect();
         let mut streams: BTreeSet<StreamName> = BTreeSet::new();
-        for (command, events) in &commands {
+        for (command, events) in commands.iter().chain(&caused) {
             streams.insert(command.stream.clone());
             streams.extend(events.iter().map(|event| event.stream.clone()));
         }
         loop {
-            let (given, when) = self.divided(&commands, &streams)?;
-            let looked = self.looked_at(&given, when)?;
+            let (given, when) = self.divided(&commands, &caused, &streams)?;
+            let looked = self.looked_at(&given, when, &caused)?;
             let known = streams.len();
             streams.extend(looked);
             if streams.len() > MAX_STREAMS {
                 return Err(Misfit::new(format!("this looks at more than {MAX_STREAMS} streams")).into());
             }
             if streams.len() == known {
-                return self.recording(given, when);
+                return self.recording(given, when, &caused);
             }
         }
     }
@@ -123,16 +126,63 @@ impl Workbench {
         Ok(commands)
     }
 
+    /// What processes sent on account of commands: in a scenario they send it by themselves.
+    fn caused(&mut self, commands: &[Stored]) -> Result<Vec<Stored>, Error> {
+        let domains = self.domains.clone();
+        let Some(first) = commands.first().and_then(|(_, events)| events.first()).map(|event| event.position) else {
+            return Ok(Vec::new());
+        };
+        let actors: BTreeSet<String> = domains.processes().map(|process| process::actor(&process.name)).collect();
+        if actors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let by_process = |command: &Command| command.actor.as_deref().is_some_and(|by| actors.contains(by));
+        // What a command may name as its cause: a command that is recorded, or an event of one.
+        let mut recorded: BTreeSet<Box<str>> = BTreeSet::new();
+        let at = |event: &Recorded| Box::from(format!("@{}", event.position));
+        for (command, events) in commands.iter().filter(|(command, _)| !by_process(command)) {
+            recorded.insert(command.id.clone());
+            recorded.extend(events.iter().map(at));
+        }
+        let mut ids: Vec<Box<str>> = Vec::new();
+        let (before, end) = (Position(first.0.saturating_sub(1)), self.store.head()?.position);
+        each_logged(self.store.as_mut(), (before, end), true, &EventFilter::default(), |event| {
+            let command = event.command.as_deref().filter(|known| by_process(known));
+            ids.extend(command.map(|known| known.id.clone()).filter(|id| ids.last() != Some(id)));
+            within_bounds(ids.len()).map(|()| ControlFlow::Continue(()))
+        })?;
+        let mut caused = Vec::new();
+        for id in ids {
+            let Some(stored) = self.store.command(&id)? else { continue };
+            let mut cause = stored.command.causation.clone();
+            // What answers a rejection follows from what the rejected command followed from.
+            while let Some(id) = cause.as_ref().filter(|id| !recorded.contains(*id)) {
+                let Some(rejected) = self.store.rejection(id)? else { break };
+                cause = rejected.step.causation;
+            }
+            let follows = cause.is_some_and(|cause| recorded.contains(&cause));
+            if follows || commands.iter().any(|(command, _)| command.id == id) {
+                recorded.insert(id);
+                recorded.extend(stored.events.iter().map(at));
+            }
+            if follows {
+                caused.push((stored.command, stored.events));
+            }
+        }
+        Ok(caused)
+    }
+
     /// What is given and what comes again: the commands after the last event of these streams that another command gave.
     fn divided<'c>(
         &mut self,
         commands: &'c [Stored],
+        caused: &[Stored],
         streams: &BTreeSet<StreamName>,
     ) -> Result<(Vec<Recorded>, &'c [Stored]), Error> {
         let last = commands.last().and_then(|(_, events)| events.first()).map(|event| event.position);
         let before = Position(last.unwrap_or_default().0.saturating_sub(1));
         let own: BTreeSet<Position> =
-            commands.iter().flat_map(|(_, events)| events).map(|event| event.position).collect();
+            commands.iter().chain(caused).flat_map(|(_, events)| events).map(|event| event.position).collect();
         let mut past: Vec<Recorded> = Vec::new();
         for stream in streams {
             let until = self.store.version_at(stream, before)?;
@@ -159,7 +209,7 @@ impl Workbench {
     }
 
     /// The streams that the commands look at, found out by sending them again to a store in memory.
-    fn looked_at(&self, given: &[Recorded], when: &[Stored]) -> Result<BTreeSet<StreamName>, Error> {
+    fn looked_at(&self, given: &[Recorded], when: &[Stored], caused: &[Stored]) -> Result<BTreeSet<StreamName>, Error> {
         let mut store = MemoryStore::new("record");
         for (n, event) in given.iter().enumerate() {
             let Recorded { stream, kind, schema, data, time, .. } = event.clone();
@@ -168,7 +218,10 @@ impl Workbench {
         let mut again = Self::new(self.domains.clone(), Box::new(store));
         let mut kept = Kept::default();
         kept.looked = Some(BTreeSet::new());
-        for (command, _) in when {
+        let begins = begin(when);
+        let mut all: Vec<&Stored> = when.iter().chain(caused.iter().filter(|stored| first(stored) > begins)).collect();
+        all.sort_by_key(|stored| first(stored));
+        for (command, _) in all {
             let (request, now) = request(command);
             // What it comes to now is for the scenario to show.
             let Ok(accepted) = again.accept(request, &now) else { continue };
@@ -181,7 +234,7 @@ impl Workbench {
         Ok(kept.looked.unwrap_or_default())
     }
 
-    fn recording(&mut self, given: Vec<Recorded>, when: &[Stored]) -> Result<Recording, Error> {
+    fn recording(&mut self, given: Vec<Recorded>, when: &[Stored], caused: &[Stored]) -> Result<Recording, Error> {
         let domains = self.domains.clone();
         let mut then = Vec::new();
         for event in when.iter().flat_map(|(_, events)| events) {
@@ -195,11 +248,23 @@ impl Workbench {
             }
         };
         let given = given.into_iter().map(|event| (version(&event), event)).map(|(v, event)| (event, v)).collect();
-        let position = when.iter().flat_map(|(_, events)| events).map(|event| event.position).max().unwrap_or_default();
+        let begins = begin(when);
+        let all = when.iter().chain(caused.iter().filter(|stored| first(stored) > begins));
+        let position = all.flat_map(|(_, events)| events).map(|event| event.position).max().unwrap_or_default();
         let Some((last, _)) = when.last() else { return Err(Misfit::new("there is no command").into()) };
         let last = self.replay(&last.stream, Some(Moment::Position(position)))?;
         Ok(Recording { given, when: when.iter().map(|(command, _)| command.clone()).collect(), then, last, position })
     }
+}
+
+/// The position of a command's first event.
+fn first((_, events): &Stored) -> Option<Position> {
+    events.first().map(|event| event.position)
+}
+
+/// Where commands begin that come again.
+fn begin(when: &[Stored]) -> Option<Position> {
+    when.first().and_then(first)
 }
 
 fn within_bounds(steps: usize) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use super::change::changes;
 use super::kept::Kept;
+use super::process::Foreseen;
 use super::project::preview::Preview;
 use super::replay::{Folding, fold_stream, state_value};
 use super::send::{Accepted, Now, Request, Sent, Settled, expected, receipt};
@@ -23,6 +24,8 @@ pub struct Rehearsal {
     pub state: Value,
     /// What would change in read models: those that its events are about, by name.
     pub projections: Vec<Preview>,
+    /// What processes would send when they are given its events. What follows from that is not looked at.
+    pub processes: Vec<Foreseen>,
 }
 
 impl Workbench {
@@ -32,7 +35,13 @@ impl Workbench {
         let domains = self.domains.clone();
         let aggregate = aggregate_of(&domains, &accepted.stream)?;
         let (version, before) = self.state_before(&domains, aggregate, &accepted)?;
-        let unchanged = |sent, state| Rehearsal { sent, changes: Vec::new(), state, projections: Vec::new() };
+        let unchanged = |sent, state| Rehearsal {
+            sent,
+            changes: Vec::new(),
+            state,
+            projections: Vec::new(),
+            processes: Vec::new(),
+        };
         if let Some(sent) = self.sent_before(&accepted)? {
             return Ok(unchanged(sent, before));
         }
@@ -50,12 +59,13 @@ impl Workbench {
         let command = accepted.command(&domains.files()[aggregate.file].digest);
         let mut events = self.placed(&command, &emission.events)?;
         let projections = self.preview(&events)?;
+        let processes = self.foresee(&events)?;
         for event in &mut events {
             event.command = None;
         }
         let position = events.last().map_or(head.position, |event| event.position);
         let sent = Sent::Accepted(receipt(&accepted, own.version, position, events, head.hash, raised));
-        Ok(Rehearsal { sent, changes: changes(&before, &state), state, projections })
+        Ok(Rehearsal { sent, changes: changes(&before, &state), state, projections, processes })
     }
 
     fn state_before(

@@ -59,7 +59,7 @@ pub(crate) struct Folding {
 impl Folding {
     /// The initial state.
     pub(crate) fn new(aggregate: &Aggregate) -> Self {
-        Self { state: aggregate.rules.initial.clone(), version: Version(0), position: Position(0), time: None }
+        Self { state: aggregate.rules.state.initial.clone(), version: Version(0), position: Position(0), time: None }
     }
 }
 
@@ -252,7 +252,7 @@ pub(crate) fn cannot(doing: &str, error: EventError, event: &Recorded) -> Error 
 }
 
 pub(crate) fn state_value(aggregate: &Aggregate, stream: &StreamName, folding: &Folding) -> Result<Value, Error> {
-    aggregate.rules.state_value(&folding.state).map_err(|problem| {
+    aggregate.rules.state.value(&folding.state).map_err(|problem| {
         Misfit::new(format!("the state of `{stream}` at version {}: {problem}", folding.version)).into()
     })
 }

@@ -158,7 +158,7 @@ impl Workbench {
     /// Decides a command and stores what it gives.
     pub fn send(&mut self, request: Request, now: &Now) -> Result<Sent, Error> {
         let accepted = self.accept(request, now)?;
-        let inline = self.begin_inline(now.time)?;
+        let inline = self.begin_sending(now.time)?;
         match self.send_in_turn(accepted, &mut Kept::with(inline)) {
             Ok(sent) => {
                 match &sent {

@@ -59,7 +59,7 @@ pub(super) fn latest(
 ) -> Result<Option<Folding>, Error> {
     while aggregate.snapshot > 0 && until.0 >= aggregate.snapshot {
         let Some(found) = store.snapshot(stream, &aggregate.digest, until)? else { break };
-        if let Some(state) = thaw(&found.state, &aggregate.rules) {
+        if let Some(state) = thaw(&found.state, &aggregate.rules.state) {
             let (version, position, time) = (found.version, found.position, Some(found.time));
             return Ok(Some(Folding { state, version, position, time }));
         }

@@ -8,7 +8,7 @@ use std::fs;
 #[test]
 fn a_sound_domain() {
     let folder = Folder::bank();
-    folder.esctl("check").exits(0).prints("bank: 1 aggregate, ");
+    folder.esctl("check").exits(0).prints("bank: 2 aggregates, ");
     assert_snapshot!(folder.esctl("check -o json"), @r"
     exit: 0
     stdout:
@@ -113,7 +113,7 @@ fn a_file_named_twice_is_read_once() {
 fn it_watches() {
     let folder = Folder::bank();
     let mut watching = Victim::start(&folder, &["check", "--watch"]);
-    assert!(watching.line().unwrap().starts_with("bank: 1 aggregate, "));
+    assert!(watching.line().unwrap().starts_with("bank: 2 aggregates, "));
     let sound = fs::read_to_string(folder.file("domains/bank.yaml")).unwrap();
     folder.write("domains/more.yaml", "domain: more\n");
     assert!(watching.line().unwrap().starts_with("bank: "));

@@ -293,11 +293,11 @@ fn an_event_that_cannot_be_applied_ends_it() {
     added       ada      Ada          0         0
     stderr:
     error: too much
-      --> domains/bank.yaml:95:31
-       |
-    95 |         if event.amount > 9 { throw "too much"; } row.deposits += 1;
-       |                               ^^^^^
-       = while projecting `Deposited` of `account/ada` (@2) into row "ada" of `balances`
+       --> domains/bank.yaml:166:31
+        |
+    166 |         if event.amount > 9 { throw "too much"; } row.deposits += 1;
+        |                               ^^^^^
+        = while projecting `Deposited` of `account/ada` (@2) into row "ada" of `balances`
     hint: `--park` goes on past it, and `esctl project parked` lists it then
     "#);
     let mut past = Running::begin(&folder, "project show balances --follow --park --limit 2 -o ndjson");
@@ -492,4 +492,66 @@ fn where_the_system_tells_nothing_it_looks_and_says_so() {
     assert_snapshot!(outcome.stderr, @r"
     note: the system cannot tell when the store is written to (inotify: Too many open files (os error 24)): it is looked at 20 times a second
     ");
+}
+
+#[test]
+fn processes_react_to_what_others_store_and_to_deadlines_that_come() {
+    let folder = Folder::bank().with_a_running_clock();
+    for account in ["1", "2"] {
+        send(&folder, &format!("account/{account} Open owner=O currency=EUR"));
+        send(&folder, &format!("account/{account} Deposit amount=500"));
+    }
+    send(&folder, "transfer/t0 Request from=1 to=2 amount=1 --no-react");
+    let mut following = Running::begin(&folder, "process run --follow -o ndjson");
+    let told = |line: &str| {
+        let line = json(line);
+        format!(
+            "{} {} {}",
+            line["key"].as_str().unwrap(),
+            line["stream"].as_str().unwrap(),
+            line["command"].as_str().unwrap()
+        )
+    };
+    let mut next = || following.lines(3).iter().map(|line| told(line)).collect::<Vec<_>>();
+    assert_eq!(next(), ["t0 account/1 Withdraw", "t0 account/2 Deposit", "t0 transfer/t0 Complete"]);
+    send(&folder, "transfer/t1 Request from=1 to=2 amount=100 --no-react");
+    assert_eq!(next(), ["t1 account/1 Withdraw", "t1 account/2 Deposit", "t1 transfer/t1 Complete"]);
+    following.signal(Signal::INT);
+    assert_eq!(following.signalled(), Some(2));
+    folder.esctl("process status").prints("transfers  current");
+}
+
+#[test]
+fn a_deadline_comes_while_nothing_is_stored() {
+    let folder = Folder::empty().with_a_running_clock();
+    folder.write(
+        "domains/clock.yaml",
+        r#"
+domain: clock
+aggregates:
+  bell:
+    state: { rings: 0 }
+    events:
+      Wound: { fold: state.rings = 0 }
+      Rung: { fold: state.rings += 1 }
+    commands:
+      Wind: { decide: 'emit("Wound")' }
+      Ring: { decide: 'emit("Rung")' }
+processes:
+  alarm:
+    key: meta.id
+    on:
+      bell.Wound: after("10ms", "ring")
+    on_deadline:
+      ring: |
+        send(`bell/${key}`, "Ring");
+        done();
+"#,
+    );
+    send(&folder, "bell/1 Wind --no-react");
+    let mut following = Running::begin(&folder, "process run -f -o ndjson");
+    assert_eq!(json(&following.line())["command"], "Ring");
+    // Nobody reads on: it ends by itself, with nothing to say.
+    following.leave();
+    assert_eq!(following.ended().exit, 0);
 }

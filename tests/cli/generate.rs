@@ -443,19 +443,23 @@ fn runs_that_hold_say_what_was_sent() {
     exit: 0
     stdout:
     command               sent  accepted  rejected
-    account.Open           329       298        31  already_open 31
-    account.Deposit        320       229        91  not_open 91
-    account.Withdraw       287        83       204  insufficient_funds 120, not_open 84
-    account.Transfer       319         6       313  insufficient_funds 22, not_open 87, other_currency 17, same_account 55, target_not_open 132
-    account.SetOverdraft   306       195       111  balance_is_within_the_overdraft 1, negative_limit 23, not_open 87
-    account.Close          318       127       191  not_empty 107, not_open 84
+    account.Open           249       235        14  already_open 14
+    account.Deposit        144        95        49  not_open 49
+    account.Withdraw       168        41       127  insufficient_funds 73, not_open 54
+    account.Transfer       188         5       183  insufficient_funds 5, not_open 55, other_currency 3, same_account 22, target_not_open 98
+    account.Refund         173       155        18  unknown_account 18
+    account.SetOverdraft   168       110        58  balance_is_within_the_overdraft 1, negative_limit 10, not_open 47
+    account.Close          178        64       114  not_empty 57, not_open 57
+    transfer.Request       238       198        40  already_requested 14, same_account 26
+    transfer.Complete      189         0       189  not_under_way 189
+    transfer.Fail          184         0       184  not_under_way 184
 
     ok      no script fails
     ok      invariants hold on what is stored
     ok      a state is what its events give
     ok      a read model is what its events give
     ok      the same seed gives the same run
-    100 runs: 1,879 commands, 938 accepted, 941 rejected, 944 events; seed 7
+    100 runs: 1,879 commands, 903 accepted, 976 rejected, 1,134 events; seed 7
     ");
 }
 
@@ -463,7 +467,7 @@ fn runs_that_hold_say_what_was_sent() {
 #[test]
 fn the_examples_hold_and_are_reached() {
     let folder = Folder::empty();
-    for name in ["bank", "cart", "clients", "courses", "git", "orders"] {
+    for name in ["bank", "cart", "clients", "courses", "fulfilment", "git", "hotel", "orders"] {
         let domain = format!("{}/domains/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         let told =
             json(&folder.esctl(&format!("test --generate 300 --seed 1 --domain {domain} --coverage -o json")).exits(0));
@@ -570,32 +574,43 @@ fn random_runs_say_what_they_reach() {
     stdout:
     command               sent  accepted  rejected
     account.Open             3         3         0
-    account.Deposit          5         2         3  not_open 3
-    account.Withdraw         5         2         3  insufficient_funds 1, not_open 2
-    account.Transfer         3         0         3  not_open 2, target_not_open 1
+    account.Deposit          1         0         1  not_open 1
+    account.Withdraw         3         1         2  insufficient_funds 1, not_open 1
+    account.Transfer         2         0         2  not_open 1, target_not_open 1
+    account.Refund           2         2         0
     account.SetOverdraft     4         1         3  negative_limit 1, not_open 2
-    account.Close            4         2         2  not_open 2
-    never accepted, so that nothing is known of what they give: account.Transfer
+    account.Close            3         2         1  not_open 1
+    transfer.Request         2         2         0
+    transfer.Complete        1         0         1  not_under_way 1
+    transfer.Fail            3         0         3  not_under_way 3
+    never accepted, so that nothing is known of what they give: account.Deposit, account.Transfer, transfer.Complete
 
     ok      no script fails
     ok      invariants hold on what is stored
     ok      a state is what its events give
     ok      a read model is what its events give
     ok      the same seed gives the same run
-    1 run: 24 commands, 10 accepted, 14 rejected, 10 events; seed 7
+    1 run: 24 commands, 11 accepted, 13 rejected, 13 events; seed 7
 
-    commands    6 of 6
-    events      5 of 5
-    rejections  8 of 13; never given:
+    commands    10 of 10
+    events      7 of 8; never emitted:
+      transfer.Completed  domains/bank.yaml:100
+    rejections  10 of 18; never given:
       account.Open: already_open            domains/bank.yaml:43
       account.Transfer: same_account        domains/bank.yaml:62
       account.Transfer: other_currency      domains/bank.yaml:65
       account.Transfer: insufficient_funds  domains/bank.yaml:66
-      account.Close: not_empty              domains/bank.yaml:79
+      account.Refund: unknown_account       domains/bank.yaml:74
+      account.Close: not_empty              domains/bank.yaml:85
+      transfer.Request: already_requested   domains/bank.yaml:111
+      transfer.Request: same_account        domains/bank.yaml:112
     invariants  0 of 1; never said no:
-      account.balance_is_within_the_overdraft  domains/bank.yaml:83
-    handlers    6 of 6
-    80.6 % reached: 25 of 31
+      account.balance_is_within_the_overdraft  domains/bank.yaml:89
+    handlers    8 of 11; never run:
+      transfers: account.Withdrawn         domains/bank.yaml:139
+      transfers: account.Deposited         domains/bank.yaml:141
+      transfers: account.Deposit rejected  domains/bank.yaml:153
+    72.9 % reached: 35 of 48
     ");
     folder
         .esctl("test --generate 1 --seed 7 --min 100")
@@ -616,7 +631,7 @@ fn a_filter_chooses_aggregates() {
     };
     assert_eq!(commands("PATH"), ["path.Change"]);
     assert_eq!(commands("git.yaml"), ["commit.Record", "path.Change"]);
-    assert_eq!(commands("").len(), 8);
+    assert_eq!(commands("").len(), 12);
     assert_snapshot!(folder.esctl("test nowhere --generate 5"), @r"
     exit: 2
     stderr:

@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 
 /// Everything that is in a store, as SQL.
 fn dump(folder: &Folder, store: &str) -> String {
-    folder.bash(&format!("sqlite3 -readonly {store} .dump")).done()
+    // What processes have done is no part of an export.
+    folder.bash(&format!("sqlite3 -readonly {store} .dump | grep -v '^INSERT INTO es_processes '")).done()
 }
 
 /// With commands of several events, labels, metadata, two domain texts and characters that need care.

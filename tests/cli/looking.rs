@@ -43,6 +43,10 @@ const LOOKING: &[&str] = &[
     "project show balances --stale",
     "project parked",
     "project verify",
+    "process list",
+    "process status",
+    "process show transfers",
+    "process show transfers t1",
     "verify",
     "verify --log-only",
     "describe",
@@ -61,6 +65,7 @@ fn bank() -> Folder {
     folder.esctl("send account/ada Deposit amount=25 --causation @1 --id d").done();
     folder.esctl("send account/bob Open owner=Bob currency=EUR --causation d --id b").done();
     folder.esctl("backup other.db").done();
+    folder.esctl("send transfer/t1 Request from=ada to=bob amount=1 --id t1").done();
     folder.esctl("send account/ada Transfer to=bob amount=5 --causation @2 --id t").done();
     folder.esctl("project rebuild").done();
     // Read models are behind, so that there is something that could be caught up.

@@ -23,6 +23,7 @@ mod output;
 mod park;
 mod parting;
 mod plan;
+mod process;
 mod project;
 mod proof;
 mod readonly;

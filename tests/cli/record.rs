@@ -119,7 +119,9 @@ fn what_holds_no_more_is_said() {
     "#);
     assert!(outcome.stdout.starts_with("scenarios:\n"), "{}", outcome.stdout);
     outcome.exits(1);
-    folder.bash("sed -i 's/Withdraw:/TakeOut:/' domains/bank.yaml; sed -i '/^scenarios:/,$d' domains/bank.yaml").done();
+    folder
+        .bash("sed -i 's/Withdraw\\b/TakeOut/' domains/bank.yaml; sed -i '/^scenarios:/,$d' domains/bank.yaml")
+        .done();
     let outcome = folder.esctl("test --record account/bob");
     assert_snapshot!(outcome.stderr, @r"
     error: `account` has no command `Withdraw`
@@ -127,7 +129,7 @@ fn what_holds_no_more_is_said() {
        |
     12 |       - account/bob Withdraw: { amount: 2 }
        |                     ^^^^^^^^
-    hint: there is `Open`, `Deposit`, `TakeOut`, `Transfer`, `SetOverdraft` and `Close`
+    hint: there is `Open`, `Deposit`, `TakeOut`, `Transfer`, `Refund`, `SetOverdraft` and `Close`
     note: the scenario was printed, but by these rules it cannot be run
     ");
     outcome.exits(1);
@@ -150,4 +152,41 @@ fn what_cannot_be_recorded_is_said() {
     }
     folder.esctl("test --record account/ada --coverage").exits(2);
     folder.esctl("test --record account/ada --store none.db").exits(2);
+}
+
+#[test]
+fn what_processes_sent_they_send_again() {
+    let folder = Folder::bank();
+    for (account, amount) in [("1", 1000), ("2", 500)] {
+        folder.esctl(&format!("send account/{account} Open owner=O currency=EUR")).done();
+        folder.esctl(&format!("send account/{account} Deposit amount={amount}")).done();
+    }
+    folder.esctl("send transfer/t1 Request from=1 to=2 amount=100").done();
+    folder.esctl("send account/2 Withdraw amount=600").done();
+    folder.esctl("send account/2 Close").done();
+    folder.esctl("send transfer/t2 Request from=1 to=2 amount=7").done();
+    // The commands of the process come of the request: they are not sent a second time.
+    let recorded = folder.esctl("test --record transfer/t2").done();
+    assert_snapshot!(recorded, @r#"
+    scenarios:
+      # esctl test --record transfer/t2
+      - name: "transfer/t2 up to @14"
+        given:
+          - account/1 Opened: { owner: O, currency: EUR }
+            at: 2026-01-31T12:00:00Z
+          - account/1 Deposited: { amount: 1000 }
+          - account/1 Withdrawn: { amount: 100, transfer: t1 }
+        when:
+          - transfer/t2 Request: { from: "1", to: "2", amount: 7 }
+        then:
+          events:
+            - Requested: { from: "1", to: "2", amount: 7 }
+          state: { status: failed, amount: 7, reason: not_open }
+    "#);
+    holds(&folder, &recorded);
+    // What answers a rejection belongs to it as well, and what others sent is sent again.
+    for what in ["transfer/t1", "account/1", "account/2", "@1..99", "@5..8", "@6..11"] {
+        let what = what.replace("99", &folder.bash("esctl events -o ndjson | wc -l").done().trim().to_owned());
+        holds(&folder, &folder.esctl(&format!("test --record {what}")).done());
+    }
 }

@@ -27,14 +27,14 @@ fn rules_are_listed_with_when_they_were_in_use() {
     exit: 0
     stdout:
     digest        domain  now  commands  first  last  since                        until                        bytes
-    1d365799f832  bank    yes         3      1     4  2026-01-31T12:00:00.000000Z  2026-02-02T00:00:00.000000Z  12507
-    19e21c121f6e  bank                1      3     3  2026-02-01T00:00:00.000000Z  2026-02-01T00:00:00.000000Z  12511
+    03b260960ae6  bank    yes         3      1     4  2026-01-31T12:00:00.000000Z  2026-02-02T00:00:00.000000Z  18823
+    457bb04243eb  bank                1      3     3  2026-02-01T00:00:00.000000Z  2026-02-01T00:00:00.000000Z  18827
     ");
     assert_snapshot!(folder.bash("esctl rules -o ndjson | jq -c 'del(.digest)'"), @r#"
     exit: 0
     stdout:
-    {"domain":"bank","now":true,"commands":3,"first":1,"last":4,"since":"2026-01-31T12:00:00.000000Z","until":"2026-02-02T00:00:00.000000Z","bytes":12507}
-    {"domain":"bank","now":false,"commands":1,"first":3,"last":3,"since":"2026-02-01T00:00:00.000000Z","until":"2026-02-01T00:00:00.000000Z","bytes":12511}
+    {"domain":"bank","now":true,"commands":3,"first":1,"last":4,"since":"2026-01-31T12:00:00.000000Z","until":"2026-02-02T00:00:00.000000Z","bytes":18823}
+    {"domain":"bank","now":false,"commands":1,"first":3,"last":3,"since":"2026-02-01T00:00:00.000000Z","until":"2026-02-01T00:00:00.000000Z","bytes":18827}
     "#);
     assert_snapshot!(folder.bash("esctl rules -o csv | cut -d, -f2-5"), @r"
     exit: 0

@@ -109,7 +109,7 @@ fn the_schema_of_a_payload() {
     assert_snapshot!(folder.esctl("schema event Deposited -o ndjson"), @r#"
     exit: 0
     stdout:
-    {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"account.Deposited","type":"object","properties":{"amount":{"type":"number","maximum":1000000000000000000000000,"exclusiveMinimum":0},"ref":{"type":["string","null"]}},"required":["amount"],"additionalProperties":false}
+    {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"account.Deposited","type":"object","properties":{"amount":{"type":"number","maximum":1000000000000000000000000,"exclusiveMinimum":0},"ref":{"type":["string","null"]},"transfer":{"type":["string","null"]}},"required":["amount"],"additionalProperties":false}
     "#);
     assert_snapshot!(folder.esctl("schema command Close -o json"), @r#"
     exit: 0

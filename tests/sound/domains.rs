@@ -1,4 +1,4 @@
-//! Whole domains by chance: types, functions, aggregates, projections and scenarios whose scripts fit together, but for
+//! Whole domains by chance: types, functions, aggregates, projections, processes and scenarios whose scripts fit together, but for
 //! the mistakes that are planted in some.
 
 use super::types::Type::{self, Boolean, Choice, Date, Decimal, Integer, List, Open, Text};
@@ -115,6 +115,7 @@ impl<'d> Maker<'d> {
             self.write_aggregate(aggregate, &aggregates, &mut text);
         }
         let projections = self.write_projections(&aggregates, &mut text);
+        self.write_processes(&aggregates, &mut text);
         let commands: Vec<Command> = aggregates
             .iter()
             .flat_map(|aggregate| {
@@ -161,15 +162,8 @@ impl<'d> Maker<'d> {
     }
 
     fn write_aggregate(&mut self, aggregate: &Aggregate, all: &[Aggregate], text: &mut String) {
-        let _ = writeln!(text, "  {}:\n    state:", aggregate.name);
-        for Field { name, kind, .. } in &aggregate.state {
-            let initial = match kind {
-                Integer if self.chance(2) => "{ type: integer, initial: 1 }".to_owned(),
-                Decimal => "{ type: decimal, initial: 0.5 }".to_owned(),
-                kind => zero(kind).to_owned(),
-            };
-            let _ = writeln!(text, "      {name}: {initial}");
-        }
+        let _ = writeln!(text, "  {}:", aggregate.name);
+        self.write_state(&aggregate.state, text);
         text.push_str("    events:\n");
         let state = seen("state", &aggregate.state);
         for (event, fields) in &aggregate.events {
@@ -197,6 +191,18 @@ impl<'d> Maker<'d> {
         let holds = self.expression(&Boolean, &sight, 2);
         // Most of them hold, so that commands are accepted.
         write_script(text, "      holds", &format!("version >= 0 || {holds}"));
+    }
+
+    fn write_state(&mut self, fields: &[Field], text: &mut String) {
+        text.push_str("    state:\n");
+        for Field { name, kind, .. } in fields {
+            let initial = match kind {
+                Integer if self.chance(2) => "{ type: integer, initial: 1 }".to_owned(),
+                Decimal => "{ type: decimal, initial: 0.5 }".to_owned(),
+                kind => zero(kind).to_owned(),
+            };
+            let _ = writeln!(text, "      {name}: {initial}");
+        }
     }
 
     fn decision(&mut self, own: &Aggregate, all: &[Aggregate], mut sight: Vec<Seen>) -> String {
@@ -244,10 +250,19 @@ impl<'d> Maker<'d> {
     }
 
     fn emit(&mut self, of: &Aggregate, stream: Option<&str>, sight: &[Seen]) -> String {
-        let (mut event, mut fields) = self.one(&of.events);
+        let (event, data) = self.named(&of.events, sight);
+        match stream {
+            None => format!("emit(\"{event}\", {data});"),
+            Some(aggregate) => format!("emit_to(\"{aggregate}/2\", \"{event}\", {data});"),
+        }
+    }
+
+    /// The name of one of these events or commands, with data for it.
+    fn named(&mut self, of: &[(String, Vec<Field>)], sight: &[Seen]) -> (String, String) {
+        let (mut name, mut fields) = self.one(of);
         if self.slips() {
             match self.dice.below(3) {
-                0 => event.push('x'),
+                0 => name.push('x'),
                 1 => fields.push(Field { name: "extra".into(), kind: Integer, optional: false }),
                 _ => {
                     if let Some(at) = fields.iter().position(|field| !field.optional) {
@@ -262,11 +277,7 @@ impl<'d> Maker<'d> {
                 members.push(format!("{name}: {}", self.expression(kind, sight, 2)));
             }
         }
-        let data = format!("#{{ {} }}", members.join(", "));
-        match stream {
-            None => format!("emit(\"{event}\", {data});"),
-            Some(aggregate) => format!("emit_to(\"{aggregate}/2\", \"{event}\", {data});"),
-        }
+        (name, format!("#{{ {} }}", members.join(", ")))
     }
 
     /// Statements that change some fields of a state or a row.
@@ -347,6 +358,75 @@ impl<'d> Maker<'d> {
                 name
             })
             .collect()
+    }
+
+    fn write_processes(&mut self, aggregates: &[Aggregate], text: &mut String) {
+        text.push_str("processes:\n");
+        for _ in 0..self.dice.below(3) {
+            let _ = writeln!(text, "  {}:", self.name("process"));
+            let fields = self.fields(1, false);
+            self.write_state(&fields, text);
+            let state = seen("state", &fields);
+            let answered = &aggregates[self.dice.below(aggregates.len())];
+            let told = &aggregates[self.dice.below(aggregates.len())];
+            let key = self.one(&[Text, Integer]);
+            let (mut keys, mut handlers) = (String::new(), String::new());
+            for (event, given) in &answered.events {
+                let mut sight = seen("event", given);
+                sight.push(("meta.id".into(), Text));
+                sight.push(("meta.position".into(), Integer));
+                let of = self.expression(&key, &sight, 1);
+                write_script(&mut keys, &format!("      {}.{event}", answered.name), &of);
+                sight.extend(state.clone());
+                let mut script = self.reaction(&fields, told, &sight);
+                let deadline = if self.slips() { "latr" } else { "late" };
+                let length = self.one(&["\"1h\"", "\"2d\"", "90", "0"]);
+                let _ = writeln!(script, "after({length}, \"{deadline}\");");
+                let event = if self.slips() { format!("{event}x") } else { event.clone() };
+                write_script(&mut handlers, &format!("      {}.{event}", answered.name), &script);
+            }
+            let _ = write!(text, "    key:\n{keys}    on:\n{handlers}");
+            // Whether it is sent at all is up to the dice: each is sent here.
+            let mut late = self.without_mistakes(|maker| {
+                let all = told.commands.iter().map(|command| maker.send(told, std::slice::from_ref(command), &state));
+                all.collect::<String>()
+            });
+            text.push_str("    on_rejected:\n");
+            for (command, given) in &told.commands {
+                let mut sight = seen("command", given);
+                sight.extend(state.clone());
+                sight.push(("rejection.code".into(), Text));
+                let script = self.changes("state", &fields, &sight);
+                write_script(text, &format!("      {command}"), &script);
+            }
+            text.push_str("    on_deadline:\n");
+            let mut sight = state.clone();
+            sight.push(("deadline.name".into(), Text));
+            sight.push(("date_of(deadline.due)".into(), Date));
+            late.push_str(&self.reaction(&fields, told, &sight));
+            late.push_str("done();");
+            write_script(text, "      late", &late);
+        }
+    }
+
+    /// What a handler of a process does: it changes the state, and sends.
+    fn reaction(&mut self, fields: &[Field], told: &Aggregate, sight: &[Seen]) -> String {
+        let mut script = self.changes("state", fields, sight);
+        for _ in 0..self.dice.below(3) {
+            let send = self.send(told, &told.commands, sight);
+            if self.chance(3) {
+                let condition = self.expression(&Boolean, sight, 1);
+                let _ = writeln!(script, "if {condition} {{ {send} }}");
+            } else {
+                script.push_str(&send);
+            }
+        }
+        script
+    }
+
+    fn send(&mut self, to: &Aggregate, commands: &[(String, Vec<Field>)], sight: &[Seen]) -> String {
+        let (command, data) = self.named(commands, sight);
+        format!("send(\"{}/1\", \"{command}\", {data});\n", to.name)
     }
 
     fn write_scenarios(&mut self, commands: &[Command], text: &mut String) {

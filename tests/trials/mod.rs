@@ -8,6 +8,7 @@ mod fuzz;
 mod kill;
 mod power;
 mod processes;
+mod reactions;
 mod rebuild;
 mod seats;
 mod sql;

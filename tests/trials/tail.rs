@@ -15,6 +15,7 @@ fn without_the_last(folder: &Folder, commands: usize) -> Outcome {
              DELETE FROM es_commands WHERE id > (SELECT max(id) FROM es_commands) - {commands}; \
              DELETE FROM es_types WHERE id NOT IN (SELECT type FROM es_events); \
              DELETE FROM es_streams WHERE id NOT IN (SELECT stream FROM es_events); \
+             UPDATE es_processes SET checkpoint = min(checkpoint, (SELECT coalesce(max(position), 0) FROM es_events)), since = 0; \
              DELETE FROM es_domains WHERE id NOT IN (SELECT domain FROM es_commands)"
         ),
     )

@@ -3,12 +3,13 @@
 use super::events::Around;
 use super::kinds::{self, Wants};
 use super::{Checker, Purpose, WORDS, emitted};
-use crate::domain::definition::{AggregateDefinition, Named};
+use crate::domain::definition::{AggregateDefinition, Named, StateDefinition};
 use crate::domain::fields::{Fields, Type};
 use crate::domain::{Aggregate, digest};
 use crate::json::Object;
-use crate::script::fold::{Pin, StateField, StreamRules};
+use crate::script::fold::StreamRules;
 use crate::script::kinds::Kind;
+use crate::script::state::{Pin, StateField, StateRules};
 use crate::script::{Host, Library, fold};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -26,12 +27,7 @@ impl Checker<'_> {
         let mut whole = true;
         let state = kinds::state(&name, &definition.state);
         self.states.insert(name.clone(), state.clone());
-        let mut fields = Vec::new();
-        let mut initial = Object::new();
-        for field in &definition.state {
-            fields.push(StateField { name: field.name.text.as_str().into(), pin: pin(field.pinned.as_ref()) });
-            initial.insert(field.name.text.clone(), field.initial.clone());
-        }
+        let states = states(&definition.state);
         let past = |event: &str| self.names.pasts.get(&(name.clone(), event.to_owned())).map(|past| &**past);
         let digest = digest::of_fold(&definition, |field| pin(field.pinned.as_ref()), past, library.text());
         let former = self.former(&name, &definition.events, &definition.retired);
@@ -83,7 +79,7 @@ impl Checker<'_> {
         if !whole {
             return None;
         }
-        let rules = Rc::new(StreamRules::new(&name, initial, fields, (event_rules, former), invariants));
+        let rules = Rc::new(StreamRules::new(&name, states, (event_rules, former), invariants));
         let description = definition.description;
         let snapshot = definition.snapshot;
         Some(Aggregate {
@@ -127,6 +123,14 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+/// What states with these fields are like.
+pub(super) fn states(definition: &[StateDefinition]) -> StateRules {
+    let field =
+        |field: &StateDefinition| StateField { name: field.name.text.as_str().into(), pin: pin(field.pinned.as_ref()) };
+    let initial: Object = definition.iter().map(|field| (field.name.text.clone(), field.initial.clone())).collect();
+    StateRules::new(initial, definition.iter().map(field).collect())
 }
 
 /// What a state field is held to.

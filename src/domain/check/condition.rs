@@ -13,7 +13,7 @@ impl Domains {
     /// A condition on the states of an aggregate. It sees what an invariant sees, `state` and `version`, and may call the
     /// functions of the aggregate's file. `Err`: every problem with it.
     pub fn condition(&self, aggregate: &Aggregate, text: &str) -> Result<Script, Vec<Diagnostic>> {
-        let members = aggregate.rules.fields.iter().map(|field| member(&field.name, Kind::Any));
+        let members = aggregate.rules.state.fields.iter().map(|field| member(&field.name, Kind::Any));
         let owner = format!("the state of `{}`", aggregate.name);
         let purpose = Purpose {
             scope: fold::INVARIANT_SCOPE,

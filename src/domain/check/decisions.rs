@@ -2,10 +2,12 @@
 
 use super::kinds::{self, Wants};
 use super::{Checker, DECIDING, Purpose};
+use crate::diagnostic::Place;
 use crate::domain::CommandRules;
 use crate::domain::definition::{CommandDefinition, Named};
 use crate::domain::fields::Fields;
-use crate::script::facts::{ArgumentKind, Call};
+use crate::event::StreamName;
+use crate::script::facts::{Argument, ArgumentKind, Call};
 use crate::script::kinds::{Kind, Record};
 use crate::script::{Host, Library, decide};
 use std::rc::Rc;
@@ -78,6 +80,7 @@ impl Checker<'_> {
     /// The aggregate part of a stream's name, which must be written out: `account/${…}`.
     pub(super) fn stream_argument(&mut self, call: &Call) -> Option<String> {
         let argument = call.arguments.first()?;
+        let example = if call.name == "send" { "account/${state.to}" } else { "account/${command.to}" };
         let (ArgumentKind::Text(text) | ArgumentKind::Template(text)) = &argument.kind else {
             self.problem(
                 "not-literal",
@@ -85,7 +88,7 @@ impl Checker<'_> {
                 &argument.place,
             )
             .hints
-            .push("write it as in `account/${command.to}`".to_owned());
+            .push(format!("write it as in `{example}`"));
             return None;
         };
         let Some((aggregate, _)) = text.split_once('/') else {
@@ -95,10 +98,13 @@ impl Checker<'_> {
                 &argument.place,
             )
             .hints
-            .push("write it as in `account/${command.to}`".to_owned());
+            .push(format!("write it as in `{example}`"));
             return None;
         };
         self.events_of(aggregate, &argument.place)?;
+        if let (ArgumentKind::Text(_), Err(wrong)) = (&argument.kind, StreamName::new(text)) {
+            self.problem("stream", wrong.to_string(), &argument.place);
+        }
         Some(aggregate.to_owned())
     }
 
@@ -117,41 +123,60 @@ impl Checker<'_> {
         };
         let Some(aggregate) = aggregate else { return };
         let Some(fields) = self.event_of(aggregate, event, &argument.place) else { return };
-        match call.arguments.get(index + 1).map(|data| (&data.kind, &data.place)) {
+        self.payload(
+            event,
+            &fields,
+            call.arguments.get(index + 1),
+            &argument.place,
+            ("command", command, command_fields),
+        );
+    }
+
+    /// What is given as the data of an event or a command, at `at`: written out, or all of what is in scope under a name, with
+    /// what that is called and has.
+    pub(super) fn payload(
+        &mut self,
+        name: &str,
+        fields: &Fields,
+        data: Option<&Argument>,
+        at: &Place,
+        (root, owner, whole): (&str, &str, &Fields),
+    ) {
+        match data.map(|data| (&data.kind, &data.place)) {
             Some((ArgumentKind::Map(keys), place)) => {
                 for (key, place) in keys {
                     if fields.get(key).is_none() {
-                        let message = format!("`{event}` has no field `{key}`");
+                        let message = format!("`{name}` has no field `{key}`");
                         self.unknown(
                             "unknown-field",
                             message,
                             place,
                             key,
                             fields.iter().map(|f| f.name.as_str()),
-                            &format!("`{event}` has"),
+                            &format!("`{name}` has"),
                         );
                     }
                 }
                 let missing = fields.iter().filter(|f| !f.optional && !keys.iter().any(|(key, _)| *key == f.name));
                 for field in missing.collect::<Vec<_>>() {
-                    self.problem("missing-field", format!("`{event}` needs a field `{}`", field.name), place);
+                    self.problem("missing-field", format!("`{name}` needs a field `{}`", field.name), place);
                 }
             }
-            Some((ArgumentKind::Name(name), place)) if name == "command" => {
-                for field in command_fields.iter().filter(|f| fields.get(&f.name).is_none()) {
+            Some((ArgumentKind::Name(given), place)) if given == root => {
+                for field in whole.iter().filter(|f| fields.get(&f.name).is_none()) {
                     self.problem(
                         "unknown-field",
-                        format!("`{event}` has no field `{}`, which `{command}` has", field.name),
+                        format!("`{name}` has no field `{}`, which `{owner}` has", field.name),
                         place,
                     )
                     .hints
                     .push("name the fields that it takes: `#{ … }`".to_owned());
                 }
                 for field in fields.iter().filter(|f| !f.optional) {
-                    if command_fields.get(&field.name).is_none_or(|f| f.optional) {
+                    if whole.get(&field.name).is_none_or(|f| f.optional) {
                         self.problem(
                             "missing-field",
-                            format!("`{event}` needs a field `{}`, which `{command}` need not have", field.name),
+                            format!("`{name}` needs a field `{}`, which `{owner}` need not have", field.name),
                             place,
                         );
                     }
@@ -159,7 +184,7 @@ impl Checker<'_> {
             }
             None => {
                 for field in fields.iter().filter(|f| !f.optional) {
-                    self.problem("missing-field", format!("`{event}` needs a field `{}`", field.name), &argument.place);
+                    self.problem("missing-field", format!("`{name}` needs a field `{}`", field.name), at);
                 }
             }
             Some(_) => {}

@@ -6,8 +6,8 @@ use crate::domain::definition::StateDefinition;
 use crate::domain::fields::{Field, Fields, Type};
 use crate::json::{Object, Value};
 use crate::script::Script;
-use crate::script::fold::Pin;
 use crate::script::kinds::{Accepts, Kind, Member, Reader, Record, Surroundings};
+use crate::script::state::Pin;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -25,6 +25,10 @@ pub(super) enum Wants {
     Anything,
     /// Nor is it here; but what the script puts into the state is.
     Fold,
+    /// The same of a process, whose handlers may fail.
+    React,
+    /// Instances of a process.
+    Instance,
     /// True or false.
     Truth,
     /// Something that fits this column, or a list of that.
@@ -59,9 +63,15 @@ impl Checker<'_> {
                 events.iter().map(move |(event, fields)| ((&**aggregate, &**event), record("event", event, fields)))
             })
             .collect();
+        let commands: HashMap<(&str, &str), Rc<Record>> = (self.names.commands.iter())
+            .flat_map(|(aggregate, commands)| {
+                commands.iter().map(move |(name, fields)| ((&**aggregate, &**name), record("command", name, fields)))
+            })
+            .collect();
         let states = &self.states;
         let budget = Cell::new(BUDGET);
         let event = |aggregate: &str, event: &str| events.get(&(aggregate, event)).cloned();
+        let command = |aggregate: &str, command: &str| commands.get(&(aggregate, command)).cloned();
         let state = |aggregate: &str| states.get(aggregate).cloned();
         let read = |reading: &Reading| {
             let scope = reading.scope.clone();
@@ -72,12 +82,13 @@ impl Checker<'_> {
                 budget: &budget,
                 folds,
                 event: &event,
+                command: &command,
                 state: &state,
             };
             Reader::read(&reading.script, &around)
         };
         // What a fold puts into a state another one may read: until nothing new is learnt.
-        let folds = || readings.iter().filter(|reading| matches!(reading.wants, Wants::Fold));
+        let folds = || readings.iter().filter(|reading| matches!(reading.wants, Wants::Fold | Wants::React));
         let settled = (0..ROUNDS).any(|_| {
             folds().for_each(|reading| drop(read(reading)));
             // All are asked, so that all begin anew.
@@ -105,6 +116,30 @@ fn unwanted(value: &Kind, reading: &Reading) -> Option<Diagnostic> {
         (Wants::Truth, other) if !other.may_be_boolean() => {
             let message = format!("an invariant is true or false, not {}", other.name());
             Some(Diagnostic::error("kind", message).at(place))
+        }
+        (Wants::Instance, value) => {
+            let key = match value.present() {
+                Kind::List(of) if matches!(**of, Kind::Nothing | Kind::Maybe(_)) => {
+                    let hint = "`()` where an event concerns none, without a list around it";
+                    let problem = match **of {
+                        Kind::Nothing => Diagnostic::error("kind", "a key in a list cannot be `()`"),
+                        _ => {
+                            Diagnostic::warning("may-be-absent", "a key in this list may be absent, and cannot be `()`")
+                        }
+                    };
+                    return Some(problem.at(place).hint(hint));
+                }
+                Kind::List(of) => of,
+                other => other,
+            };
+            if matches!(
+                key,
+                Kind::Boolean | Kind::List(_) | Kind::Map(_) | Kind::Open(_) | Kind::Record(_) | Kind::Range
+            ) {
+                let message = format!("the key of an instance is a text or a number, not {}", key.name());
+                return Some(Diagnostic::error("kind", message).at(place).hint("`()` where an event concerns none"));
+            }
+            None
         }
         (Wants::Key(column, wanted), value) => {
             let key = match value.present() {
@@ -220,6 +255,19 @@ pub(super) fn meta() -> Kind {
     let numbers = ["version", "position"].map(|name| (name, Kind::Integer));
     let members = texts.into_iter().chain(numbers).map(|(name, kind)| member(name, kind, None));
     Kind::Record(Record::new("meta", "`meta`".to_owned(), members.collect(), true))
+}
+
+/// `rejection`: why a command of a process was rejected.
+pub(super) fn rejection() -> Kind {
+    let texts = ["code", "message", "stream", "command"].map(|name| member(name, Kind::Text, None));
+    let members = texts.into_iter().chain([member("details", Kind::Any, None)]).collect();
+    Kind::Record(Record::new("rejection", "`rejection`".to_owned(), members, false))
+}
+
+/// `deadline`: which one it is, and when it was due.
+pub(super) fn deadline() -> Kind {
+    let members = ["name", "due"].map(|name| member(name, Kind::Text, None)).into();
+    Kind::Record(Record::new("deadline", "`deadline`".to_owned(), members, false))
 }
 
 fn member(name: &str, kind: Kind, accepts: Option<Accepts>) -> Member {

@@ -6,6 +6,7 @@ mod decisions;
 mod events;
 mod kinds;
 mod meanings;
+mod processes;
 mod projections;
 mod scenarios;
 mod scripts;
@@ -29,6 +30,8 @@ const MAX_PROBLEMS: usize = 1_000;
 const DECIDING: &[&str] = &["emit", "emit_to", "reject", "require", "load", "new_id"];
 /// Functions that only a projection's handler can call.
 const PROJECTING: &[&str] = &["delete"];
+/// Functions that only a handler of a process can call.
+const REACTING: &[&str] = &["send", "done", "after", "cancel"];
 /// The store's documented views: no projection may bear their names.
 const VIEWS: &[&str] = &["events", "streams", "commands", "domains", "projections"];
 /// Words of the script language that a field may be called, but not after a dot.
@@ -89,6 +92,8 @@ pub fn second_opinions(sources: &[Arc<Source>]) -> Vec<Diagnostic> {
 struct Names {
     /// Aggregate → its events with their fields.
     events: BTreeMap<String, BTreeMap<String, Rc<Fields>>>,
+    /// Aggregate → its commands with their fields.
+    commands: BTreeMap<String, BTreeMap<String, Rc<Fields>>>,
     /// The digest of what is said of an event's past, by aggregate and event, where anything is.
     pasts: BTreeMap<(String, String), Box<str>>,
     /// Names that events had before, by aggregate, with what they are called now; `None`: they are retired.
@@ -128,7 +133,10 @@ struct Purpose<'a> {
 impl<'p> Checker<'p> {
     fn new(problems: &'p mut Vec<Diagnostic>, definitions: &[Definition], complete: bool) -> Self {
         let mut events: BTreeMap<String, BTreeMap<String, Rc<Fields>>> = BTreeMap::new();
+        let mut commands: BTreeMap<String, BTreeMap<String, Rc<Fields>>> = BTreeMap::new();
         for aggregate in definitions.iter().flat_map(|d| &d.aggregates) {
+            let asked = aggregate.commands.iter().map(|c| (c.name.text.clone(), Rc::new(c.fields.clone())));
+            commands.entry(aggregate.name.text.clone()).or_default().extend(asked);
             let of = aggregate.events.iter().map(|e| (e.name.text.clone(), Rc::new(e.fields.clone())));
             // Where a name is taken twice that is said; what belongs to which of them nobody can know.
             events.entry(aggregate.name.text.clone()).or_default().extend(of);
@@ -142,7 +150,7 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        let names = Names { events, pasts, former: events::former(definitions) };
+        let names = Names { events, commands, pasts, former: events::former(definitions) };
         Self { problems, names, complete, functions: true, readings: Vec::new(), states: BTreeMap::new() }
     }
 
@@ -205,6 +213,7 @@ impl<'p> Checker<'p> {
         let mut files = Vec::new();
         let mut aggregates = BTreeMap::new();
         let mut projections = BTreeMap::new();
+        let mut processes = BTreeMap::new();
         let mut scenarios = Vec::new();
         let mut whole = true;
         for definition in definitions {
@@ -239,6 +248,14 @@ impl<'p> Checker<'p> {
                     None => whole = false,
                 }
             }
+            for process in definition.processes {
+                match self.process(&host, &library, index, process) {
+                    Some(process) => {
+                        processes.insert(process.name.clone(), process);
+                    }
+                    None => whole = false,
+                }
+            }
             scenarios.extend(definition.scenarios);
             if let Some(name) = definition.name {
                 let digest = digest::of_text(&definition.source.text);
@@ -264,8 +281,16 @@ impl<'p> Checker<'p> {
             self.folds_that_throw(aggregate);
         }
         let rules = aggregates.values().map(|a: &Aggregate| (a.rules.aggregate.clone(), a.rules.clone())).collect();
-        let mut domains =
-            Domains { host, files, aggregates, projections, scenarios: Vec::new(), rules: Rc::new(rules) };
+        let mut domains = Domains {
+            host,
+            files,
+            aggregates,
+            projections,
+            processes,
+            commands: self.all_commands(),
+            scenarios: Vec::new(),
+            rules: Rc::new(rules),
+        };
         let mut known = Vec::with_capacity(scenarios.len());
         for scenario in scenarios {
             if let Some(scenario) = self.scenario(&domains, scenario) {
@@ -276,12 +301,13 @@ impl<'p> Checker<'p> {
         Some(domains)
     }
 
-    /// Names of aggregates and projections are unique over all files, whatever their case.
+    /// Names of aggregates, projections and processes are unique over all files, whatever their case.
     fn unique_names(&mut self, definitions: &[Definition]) {
         let mut seen: HashMap<String, Place> = HashMap::new();
-        let names = definitions
-            .iter()
-            .flat_map(|d| d.aggregates.iter().map(|a| &a.name).chain(d.projections.iter().map(|p| &p.name)));
+        let names = definitions.iter().flat_map(|d| {
+            let aggregates = d.aggregates.iter().map(|a| &a.name);
+            aggregates.chain(d.projections.iter().map(|p| &p.name)).chain(d.processes.iter().map(|p| &p.name))
+        });
         for name in names {
             if let Some(first) = seen.get(&name.text.to_lowercase()) {
                 let hint = format!("the first one is in {}, line {}", first.source.name, first.line());

@@ -3,9 +3,10 @@
 use super::kinds::{self, Wants};
 use super::{Checker, PROJECTING, Purpose, VIEWS};
 use crate::diagnostic::list;
-use crate::domain::definition::{KeyDefinition, Named, ProjectionDefinition};
+use crate::domain::definition::Named;
 use crate::domain::digest::RulesDigest;
 use crate::domain::fields::{Field, Fields, Type};
+use crate::domain::projection::{KeyDefinition, ProjectionDefinition};
 use crate::domain::{Handler, Projection};
 use crate::json::{Object, Value};
 use crate::script::kinds::Kind;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// An entry of `on`: as it is named, its aggregate and event, the event's fields, and the handler.
-type Handled = (Named, (String, String), Rc<Fields>, ScriptText);
+pub(super) type Handled = (Named, (String, String), Rc<Fields>, ScriptText);
 
 impl Checker<'_> {
     pub(super) fn projection(
@@ -81,65 +82,16 @@ impl Checker<'_> {
         let mut whole = true;
         let mut events: Vec<Handled> = Vec::new();
         for handler in definition.on {
-            match self.event_named(&handler.event) {
+            match self.event_named(&handler.about) {
                 Some((aggregate, event, fields)) => {
-                    events.push((handler.event, (aggregate, event), fields, handler.script));
+                    events.push((handler.about, (aggregate, event), fields, handler.script));
                 }
                 None => whole = false,
             }
         }
-        let mut keys: HashMap<(String, String), Rc<Script>> = HashMap::new();
-        match definition.key {
-            Some(KeyDefinition::One(text)) => {
-                let purpose = Purpose {
-                    scope: project::KEY_SCOPE,
-                    kinds: vec![
-                        ("event", if whole { kinds::common(events.iter().map(|e| &*e.2)) } else { Kind::Any }),
-                        ("meta", kinds::meta()),
-                    ],
-                    aggregate: "",
-                    wants: wants.clone(),
-                    changes: "",
-                    calls: &[],
-                    what: "the `key` of a projection",
-                };
-                match self.script(host, library, text, &purpose).map(Rc::new) {
-                    Some(script) => {
-                        keys = events.iter().map(|(_, event, ..)| (event.clone(), script.clone())).collect();
-                    }
-                    None => whole = false,
-                }
-            }
-            Some(KeyDefinition::ByEvent(scripts)) => {
-                for (named, text) in scripts {
-                    let Some((aggregate, event, fields)) = self.event_named(&named) else {
-                        whole = false;
-                        continue;
-                    };
-                    let purpose = Purpose {
-                        scope: project::KEY_SCOPE,
-                        kinds: vec![("event", kinds::payload("event", &event, &fields)), ("meta", kinds::meta())],
-                        aggregate: "",
-                        wants: wants.clone(),
-                        changes: "",
-                        calls: &[],
-                        what: "the `key` of a projection",
-                    };
-                    match self.script(host, library, text, &purpose) {
-                        Some(script) => {
-                            keys.insert((aggregate, event), Rc::new(script));
-                        }
-                        None => whole = false,
-                    }
-                }
-                for (named, event, ..) in &events {
-                    if whole && !keys.contains_key(event) {
-                        self.problem("missing-key", format!("`key` says nothing of `{}`", named.text), &named.place);
-                    }
-                }
-            }
-            None => whole = false,
-        }
+        let keys = self.keys((host, library), definition.key, (&events, whole), &wants, "the `key` of a projection");
+        whole &= keys.is_some();
+        let keys = keys.unwrap_or_default();
         let rows = Projection::row_rules(&columns, &initial);
         let mut handlers = HashMap::new();
         for (named, (aggregate, event), fields, text) in events {
@@ -185,6 +137,56 @@ impl Checker<'_> {
             inline: definition.inline,
             digest,
         })
+    }
+
+    /// What says which rows or instances each event concerns; `None` where that is not sound. `whole`: all events are known.
+    pub(super) fn keys(
+        &mut self,
+        (host, library): (&Host, &Rc<Library>),
+        definition: Option<KeyDefinition>,
+        (events, whole): (&[Handled], bool),
+        wants: &Wants,
+        what: &'static str,
+    ) -> Option<HashMap<(String, String), Rc<Script>>> {
+        let key = |checker: &mut Self, event: Kind, text| {
+            let purpose = Purpose {
+                scope: project::KEY_SCOPE,
+                kinds: vec![("event", event), ("meta", kinds::meta())],
+                aggregate: "",
+                wants: wants.clone(),
+                changes: "",
+                calls: &[],
+                what,
+            };
+            checker.script(host, library, text, &purpose).map(Rc::new)
+        };
+        match definition? {
+            KeyDefinition::One(text) => {
+                let event = if whole { kinds::common(events.iter().map(|e| &*e.2)) } else { Kind::Any };
+                let script = key(self, event, text)?;
+                Some(events.iter().map(|(_, event, ..)| (event.clone(), script.clone())).collect())
+            }
+            KeyDefinition::ByEvent(scripts) => {
+                let mut keys = HashMap::new();
+                let mut sound = whole;
+                for (named, text) in scripts {
+                    let Some((aggregate, event, fields)) = self.event_named(&named) else {
+                        sound = false;
+                        continue;
+                    };
+                    match key(self, kinds::payload("event", &event, &fields), text) {
+                        Some(script) => drop(keys.insert((aggregate, event), script)),
+                        None => sound = false,
+                    }
+                }
+                for (named, event, ..) in events {
+                    if sound && !keys.contains_key(event) {
+                        self.problem("missing-key", format!("`key` says nothing of `{}`", named.text), &named.place);
+                    }
+                }
+                sound.then_some(keys)
+            }
+        }
     }
 
     pub(super) fn projection_digest(

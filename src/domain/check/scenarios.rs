@@ -4,11 +4,12 @@ use super::{Checker, text_of};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::domain::definition::Named;
 use crate::domain::fields::{Fields, Problem, Type};
-use crate::domain::scenario::{ExpectedRow, Outcome, ScenarioDefinition, Step};
+use crate::domain::scenario::{Act, Expectation, ExpectedRow, ExpectedSend, Outcome, ScenarioDefinition, Step};
 use crate::domain::{Aggregate, Domains, Scenario, place_in, yaml};
 use crate::event::StreamName;
 use crate::json::{Object, Value};
 use crate::script::fold::Known;
+use crate::script::state::StateRules;
 use std::collections::BTreeSet;
 
 impl Checker<'_> {
@@ -18,10 +19,12 @@ impl Checker<'_> {
         for step in &mut definition.given {
             self.step(domains, step, true);
         }
-        for step in &mut definition.when {
-            self.step(domains, step, false);
+        for act in &mut definition.when {
+            if let Act::Command(step) = act {
+                self.step(domains, step, false);
+            }
         }
-        let own = definition.stream()?.clone();
+        let Some(own) = definition.stream().cloned() else { return self.without_command(domains, definition, before) };
         let aggregate = domains.aggregate(own.aggregate());
         match &mut definition.then.outcome {
             Some(Outcome::Events(events)) => {
@@ -62,24 +65,14 @@ impl Checker<'_> {
         }
         for (stream, fields, place) in &definition.then.state {
             let stream = stream.as_ref().unwrap_or(&own);
-            let Some(aggregate) = self.aggregate_of(domains, stream, place) else { continue };
-            for field in fields.keys() {
-                if !aggregate.rules.fields.iter().any(|f| f.name == field.as_str()) {
-                    let message = format!("the state of `{}` has no field `{field}`", aggregate.name);
-                    self.unknown(
-                        "unknown-field",
-                        message,
-                        place,
-                        field,
-                        aggregate.rules.fields.iter().map(|f| f.name.as_str()),
-                        "it has",
-                    );
-                }
+            if let Some(process) = domains.process(stream.aggregate()) {
+                self.state_fields(&process.state, &process.name, fields, place);
+                continue;
             }
+            let Some(aggregate) = self.aggregate_of(domains, stream, place) else { continue };
+            self.state_fields(&aggregate.rules.state, &aggregate.name, fields, place);
         }
-        for row in &mut definition.then.rows {
-            self.expected_row(domains, row);
-        }
+        self.what_follows(domains, &mut definition.then);
         if self.problems[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
@@ -87,6 +80,82 @@ impl Checker<'_> {
         let domain =
             aggregate.and_then(|a| domains.files.get(a.file)).map(|file| file.name.clone()).unwrap_or_default();
         Some(Scenario { domain, definition })
+    }
+
+    /// A scenario in which only the clock moves.
+    fn without_command(
+        &mut self,
+        domains: &Domains,
+        mut definition: ScenarioDefinition,
+        before: usize,
+    ) -> Option<Scenario> {
+        // That there is nothing at all under `when` was said.
+        let Some(first) = definition.given.last().map(|step| step.stream.clone()) else {
+            if !definition.when.is_empty() {
+                let message = "nothing is `given`, so nothing happens when the clock moves";
+                self.problem("scenario", message, &definition.name.place);
+            }
+            return None;
+        };
+        let then = &mut definition.then;
+        if then.outcome.is_some() || then.details.is_some() || then.message.is_some() {
+            self.problem(
+                "scenario",
+                "without a command under `when` there are no events and no rejection",
+                &then.place,
+            )
+            .hints
+            .push("what processes send when the clock moves stands under `sends`".to_owned());
+        }
+        for (stream, fields, place) in &then.state {
+            let Some(stream) = stream else {
+                self.problem("scenario", "without a command under `when`, `state` says whose it is", place)
+                    .hints
+                    .push("write it as in `state: { account/ada: { … } }`".to_owned());
+                continue;
+            };
+            if let Some(process) = domains.process(stream.aggregate()) {
+                self.state_fields(&process.state, &process.name, fields, place);
+            } else if let Some(aggregate) = self.aggregate_of(domains, stream, place) {
+                self.state_fields(&aggregate.rules.state, &aggregate.name, fields, place);
+            }
+        }
+        self.what_follows(domains, then);
+        if self.problems[before..].iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let file = domains.aggregate(first.aggregate()).and_then(|aggregate| domains.files.get(aggregate.file));
+        Some(Scenario { domain: file.map(|file| file.name.clone()).unwrap_or_default(), definition })
+    }
+
+    fn state_fields(&mut self, rules: &StateRules, of: &str, fields: &Object, place: &Place) {
+        for field in fields.keys() {
+            if !rules.fields.iter().any(|known| known.name == field.as_str()) {
+                let message = format!("the state of `{of}` has no field `{field}`");
+                let known = rules.fields.iter().map(|known| known.name.as_str());
+                self.unknown("unknown-field", message, place, field, known, "it has");
+            }
+        }
+    }
+
+    /// Rows of read models, and what processes do.
+    fn what_follows(&mut self, domains: &Domains, then: &mut Expectation) {
+        for row in &mut then.rows {
+            self.expected_row(domains, row);
+        }
+        for ExpectedSend { step, rejected } in then.sends.iter_mut().flat_map(|(sends, _)| sends) {
+            self.step(domains, step, false);
+            if let (Some(code), Some(aggregate)) = (rejected, domains.aggregate(step.stream.aggregate())) {
+                self.rejection_code(aggregate, code);
+            }
+        }
+        for (name, _, place) in &then.done {
+            if domains.process(name.aggregate()).is_none() {
+                let message = format!("there is no process `{}`", name.aggregate());
+                let known = domains.processes().map(|process| &*process.name);
+                self.unknown("unknown-process", message, place, name.aggregate(), known, "there is");
+            }
+        }
     }
 
     /// That there is such a projection with such columns, and that key and values fit them; they are typed from here on.

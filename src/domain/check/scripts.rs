@@ -1,7 +1,7 @@
 //! Scripts: that they compile, and that what they name is in scope.
 
 use super::kinds::Reading;
-use super::{Checker, DECIDING, PROJECTING, Purpose};
+use super::{Checker, DECIDING, PROJECTING, Purpose, REACTING};
 use crate::diagnostic::{Diagnostic, meant, suggest};
 use crate::script::facts::{Call, Facts};
 use crate::script::{Host, Library, Script, ScriptText, functions};
@@ -18,7 +18,7 @@ impl Checker<'_> {
             self.call_exists(call, &known, "a function");
         }
         for (name, _) in library.functions() {
-            if is_ours(name) || DECIDING.contains(&name.as_str()) || PROJECTING.contains(&name.as_str()) {
+            if is_ours(name) || home(name).is_some() {
                 let text = library.text();
                 let place = text.map(|t| t.token(t.text.find(&format!("fn {name}")).map_or(0, |n| n + 3)));
                 if let Some(place) = place {
@@ -113,8 +113,7 @@ impl Checker<'_> {
         if known.contains(call.name.as_str()) {
             return;
         }
-        if DECIDING.contains(&call.name.as_str()) || PROJECTING.contains(&call.name.as_str()) {
-            let home = if PROJECTING.contains(&call.name.as_str()) { "a projection's handler" } else { "a `decide`" };
+        if let Some(home) = home(&call.name) {
             self.problem(
                 "not-in-scope",
                 format!("`{}` can only be called in {home}, not in {what}", call.name),
@@ -131,13 +130,13 @@ impl Checker<'_> {
         self.problem("unknown-function", message, &call.place).hints.extend(near);
     }
 
-    /// Positions are for projections alone.
+    /// Positions are for projections and processes alone.
     fn positions(&mut self, facts: &Facts, purpose: &Purpose<'_>) {
-        if !purpose.what.contains("projection") {
+        if !purpose.what.contains("projection") && !purpose.what.contains("process") {
             for access in facts.accesses.iter().filter(|a| a.root == "meta" && a.field == "position") {
                 self.problem(
                     "position",
-                    "`meta.position` is for projections: a state must not depend on where in the store its events lie",
+                    "`meta.position` is for projections and processes: a state must not depend on where in the store its events lie",
                     &access.place,
                 );
             }
@@ -149,6 +148,13 @@ impl Checker<'_> {
 pub(super) fn callable<'a>(library: &'a Library, more: &'a [&'a str]) -> BTreeSet<&'a str> {
     let ours = functions::PACKAGED.iter().chain(functions::OWN).chain(more).copied();
     ours.chain(library.functions().iter().map(|(name, _)| name.as_str())).collect()
+}
+
+/// Where a function can be called that not every script may call.
+fn home(name: &str) -> Option<&'static str> {
+    let homes =
+        [(DECIDING, "a `decide`"), (PROJECTING, "a projection's handler"), (REACTING, "a handler of a process")];
+    homes.into_iter().find(|(names, _)| names.contains(&name)).map(|(_, home)| home)
 }
 
 pub(super) fn is_ours(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What a name means.
 
-use super::{AggregateFacts, CommandFacts, Description, DomainFacts, EventFacts, ProjectionFacts};
+use super::{AggregateFacts, CommandFacts, Description, DomainFacts, EventFacts, ProcessFacts, ProjectionFacts};
 use crate::diagnostic::suggest;
 
 /// One thing of a description.
@@ -16,6 +16,8 @@ pub enum Thing<'d> {
     Event(&'d EventFacts),
     /// A read model.
     Projection(&'d ProjectionFacts),
+    /// A process.
+    Process(&'d ProcessFacts),
 }
 
 impl Thing<'_> {
@@ -27,6 +29,7 @@ impl Thing<'_> {
             Self::Command(_) => "command",
             Self::Event(_) => "event",
             Self::Projection(_) => "projection",
+            Self::Process(_) => "process",
         }
     }
 
@@ -38,6 +41,7 @@ impl Thing<'_> {
             Self::Command(command) => command.name.to_string(),
             Self::Event(event) => event.name.to_string(),
             Self::Projection(projection) => projection.name.clone(),
+            Self::Process(process) => process.name.clone(),
         }
     }
 
@@ -54,8 +58,8 @@ impl Thing<'_> {
 /// What a name stands for.
 #[derive(Debug)]
 pub enum Found<'d> {
-    /// One thing, with others that have the same name within their aggregates: an aggregate or a read model has no longer
-    /// name, so that it goes first.
+    /// One thing, with others that have the same name within their aggregates: an aggregate, a read model or a process has
+    /// no longer name, so that it goes first.
     One(Thing<'d>, Vec<Thing<'d>>),
     /// Several commands or events, of several aggregates.
     Several(Vec<Thing<'d>>),
@@ -64,17 +68,18 @@ pub enum Found<'d> {
 }
 
 impl Description {
-    /// Everything, in order: domains, aggregates, commands, events, read models.
+    /// Everything, in order: domains, aggregates, commands, events, read models, processes.
     pub fn things(&self) -> impl Iterator<Item = Thing<'_>> {
         let domains = self.domains.iter().map(Thing::Domain);
         let aggregates = self.aggregates.iter().map(Thing::Aggregate);
         let commands = self.commands.iter().map(Thing::Command);
         let events = self.events.iter().map(Thing::Event);
         let projections = self.projections.iter().map(Thing::Projection);
-        domains.chain(aggregates).chain(commands).chain(events).chain(projections)
+        let processes = self.processes.iter().map(Thing::Process);
+        domains.chain(aggregates).chain(commands).chain(events).chain(projections).chain(processes)
     }
 
-    /// What a name means among those things that `fits` lets through: an aggregate, a read model, `account.Opened`, or
+    /// What a name means among those things that `fits` lets through: an aggregate, a read model, a process, `account.Opened`, or
     /// `Opened`, where only one aggregate has it.
     pub fn find(&self, name: &str, fits: impl Fn(&Thing<'_>) -> bool) -> Found<'_> {
         let things = || self.things().filter(|thing| !matches!(thing, Thing::Domain(_)) && fits(thing));

@@ -1,18 +1,21 @@
 //! What domains are, read off their rules without running anything: who emits what, who rejects with which code, who
-//! looks at which streams, and which read models follow.
+//! looks at which streams, which read models follow, and which processes answer.
 
 mod find;
+mod process;
 
 use super::check::{aggregate_in, text_of};
 use super::fields::Fields;
 use super::{Aggregate, CommandRules, Domains, Projection};
 use crate::json::{Object, Value};
 use crate::script::facts::{ArgumentKind, Call, Facts};
-use crate::script::fold::{Former, Pin};
-use std::collections::BTreeMap;
+use crate::script::fold::Former;
+use crate::script::state::{Pin, StateRules};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 pub use find::{Found, Thing};
+pub use process::{AnsweredFact, ProcessFacts, SentFact};
 
 /// All that the loaded files declare: by file, in each by name; commands and events as the file has them.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Description {
     pub events: Vec<EventFacts>,
     /// The read models.
     pub projections: Vec<ProjectionFacts>,
+    /// The processes.
+    pub processes: Vec<ProcessFacts>,
 }
 
 /// A domain: one file.
@@ -100,6 +105,8 @@ pub struct CommandFacts {
     pub loads: Vec<StreamPattern>,
     /// The invariants that it can fail by: those of the aggregates whose events it emits.
     pub invariants: Vec<Member>,
+    /// The processes that can send it.
+    pub sent_by: Vec<String>,
 }
 
 /// An event that a command can emit.
@@ -132,6 +139,8 @@ pub struct EventFacts {
     pub folded_by: Option<String>,
     /// The read models that handle it.
     pub projected_by: Vec<String>,
+    /// The processes that handle it.
+    pub handled_by: Vec<String>,
 }
 
 /// A read model.
@@ -229,6 +238,7 @@ impl Description {
             commands: Vec::new(),
             events: Vec::new(),
             projections: Vec::new(),
+            processes: Vec::new(),
         };
         for (index, file) in domains.files().iter().enumerate() {
             all.domains.push(DomainFacts {
@@ -242,6 +252,9 @@ impl Description {
             for projection in domains.projections().filter(|projection| projection.file == index) {
                 all.projections.push(projection_facts(domains, projection, &file.name));
             }
+            for process in domains.processes().filter(|process| process.file == index) {
+                all.processes.push(process::facts(domains, process, &file.name));
+            }
         }
         all.link();
         all
@@ -253,7 +266,7 @@ impl Description {
             name: aggregate.name.to_string(),
             domain: domain.to_owned(),
             description: aggregate.description.trim().to_owned(),
-            state: state_facts(aggregate),
+            state: state_facts(&aggregate.rules.state),
             invariants: aggregate
                 .rules
                 .invariants
@@ -282,11 +295,12 @@ impl Description {
                 emitted_by: Vec::new(),
                 folded_by: folded.then(|| aggregate.name.to_string()),
                 projected_by: Vec::new(),
+                handled_by: Vec::new(),
             });
         }
     }
 
-    /// Tells the events who emits and who handles them.
+    /// Tells the events who emits and who handles them, and the commands who sends them.
     fn link(&mut self) {
         let mut emitters: BTreeMap<String, Vec<Member>> = BTreeMap::new();
         for command in &self.commands {
@@ -303,10 +317,24 @@ impl Description {
                 handlers.entry(handled.event.to_string()).or_default().push(projection.name.clone());
             }
         }
+        let mut answering: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut senders: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for process in &self.processes {
+            for answered in &process.events {
+                answering.entry(answered.event.to_string()).or_default().push(process.name.clone());
+            }
+            for sent in &process.sends {
+                once(senders.entry(sent.command.to_string()).or_default(), process.name.clone());
+            }
+        }
+        for command in &mut self.commands {
+            command.sent_by = senders.remove(&command.name.to_string()).unwrap_or_default();
+        }
         for event in &mut self.events {
             let name = event.name.to_string();
             event.emitted_by = emitters.remove(&name).unwrap_or_default();
             event.projected_by = handlers.remove(&name).unwrap_or_default();
+            event.handled_by = answering.remove(&name).unwrap_or_default();
         }
     }
 }
@@ -319,13 +347,12 @@ fn retired(aggregate: &Aggregate) -> Vec<String> {
     names
 }
 
-fn state_facts(aggregate: &Aggregate) -> Vec<StateFact> {
-    let initial = aggregate.rules.state_value(&aggregate.rules.initial);
-    let mut initial = match initial {
+fn state_facts(state: &StateRules) -> Vec<StateFact> {
+    let mut initial = match state.value(&state.initial) {
         Ok(Value::Object(initial)) => initial,
         _ => Object::new(),
     };
-    let fact = |field: &crate::script::fold::StateField| StateFact {
+    let fact = |field: &crate::script::state::StateField| StateFact {
         name: field.name.to_string(),
         kind: match field.pin {
             Pin::Free => None,
@@ -336,7 +363,7 @@ fn state_facts(aggregate: &Aggregate) -> Vec<StateFact> {
         },
         initial: initial.get_mut(field.name.as_str()).map(std::mem::take).unwrap_or_default(),
     };
-    aggregate.rules.fields.iter().map(fact).collect()
+    state.fields.iter().map(fact).collect()
 }
 
 fn command_facts(domains: &Domains, name: Member, rules: &CommandRules, domain: &str) -> CommandFacts {
@@ -374,6 +401,7 @@ fn command_facts(domains: &Domains, name: Member, rules: &CommandRules, domain: 
         rejects,
         loads,
         invariants,
+        sent_by: Vec::new(),
         name,
     }
 }
@@ -398,11 +426,6 @@ fn emitted(facts: &Facts, aggregate: &str) -> Vec<Emitted> {
 }
 
 fn projection_facts(domains: &Domains, projection: &Projection, domain: &str) -> ProjectionFacts {
-    let mut handled: Vec<_> = projection.handlers.iter().collect();
-    // By aggregate, and in each as it declares its events.
-    handled.sort_by_key(|((aggregate, event), _)| {
-        (aggregate, domains.aggregate(aggregate).and_then(|known| known.events.get_index_of(event)))
-    });
     let fact = |((aggregate, event), handler): (&(Box<str>, Box<str>), &super::Handler)| HandledFact {
         event: Member::new(aggregate, event),
         key: handler.key.text().text.trim().to_owned(),
@@ -414,10 +437,22 @@ fn projection_facts(domains: &Domains, projection: &Projection, domain: &str) ->
         domain: domain.to_owned(),
         description: projection.description.trim().to_owned(),
         columns: field_facts(&projection.columns),
-        events: handled.into_iter().map(fact).collect(),
+        events: in_order(domains, &projection.handlers).into_iter().map(fact).collect(),
         indexes: projection.indexes.iter().map(names).collect(),
         inline: projection.inline,
     }
+}
+
+/// An aggregate and its event.
+type Handled = (Box<str>, Box<str>);
+
+/// Handlers by aggregate, and in each as it declares its events.
+fn in_order<'h, T>(domains: &Domains, handlers: &'h HashMap<Handled, T>) -> Vec<(&'h Handled, &'h T)> {
+    let mut sorted: Vec<_> = handlers.iter().collect();
+    sorted.sort_by_key(|((aggregate, event), _)| {
+        (aggregate, domains.aggregate(aggregate).and_then(|known| known.events.get_index_of(event)))
+    });
+    sorted
 }
 
 fn field_facts(fields: &Fields) -> Vec<FieldFact> {

@@ -1,9 +1,12 @@
-//! What only a decision calls: `emit`, `reject`, `require`, `load` and the like.
+//! What only a decision calls, `emit`, `reject`, `require`, `load` and the like, and what only a process does, `send` and the
+//! like.
 
 use super::Kind;
 use super::forms::constant;
 use super::reader::Reader;
 use super::record::Record;
+use crate::json::Value;
+use crate::script::react;
 use rhai::{Expr, FnCallExpr, Position};
 use std::rc::Rc;
 
@@ -12,11 +15,12 @@ impl Reader<'_> {
     pub(super) fn decision(&mut self, call: &FnCallExpr, position: Position) -> Option<Kind> {
         let (takes, data) = match call.name.as_str() {
             "emit" => (1..=2, Some(1)),
-            "emit_to" => (2..=3, Some(2)),
+            "emit_to" | "send" => (2..=3, Some(2)),
             "reject" => (1..=3, None),
             "require" => (2..=4, None),
-            "load" => (1..=1, None),
-            "new_id" | "delete" => (0..=0, None),
+            "load" | "cancel" => (1..=1, None),
+            "new_id" | "delete" | "done" => (0..=0, None),
+            "after" => (2..=2, None),
             _ => return None,
         };
         if !takes.contains(&call.args.len()) {
@@ -47,6 +51,9 @@ impl Reader<'_> {
             }
             let kind = self.expression(argument);
             let kind = kind.present();
+            if at == 0 && call.name == "after" {
+                self.duration(argument, kind);
+            }
             if at == texts && !matches!(kind, Kind::Text | Kind::Any | Kind::Never | Kind::Nothing) {
                 let place = self.beginning(argument);
                 self.error("kind", format!("the message of a rejection is a string, not {}", kind.name()), place);
@@ -60,9 +67,31 @@ impl Reader<'_> {
         })
     }
 
-    /// The event that is emitted, where that is known.
+    /// How much later a deadline comes: a text or a number of seconds, and what is written out must be a duration.
+    fn duration(&mut self, argument: &Expr, kind: &Kind) {
+        if !matches!(kind, Kind::Text | Kind::Integer | Kind::Any | Kind::Never | Kind::Number) {
+            let place = self.beginning(argument);
+            let message =
+                format!("a duration is a text, as in \"15m\", or a whole number of seconds, not {}", kind.name());
+            self.error("kind", message, place);
+        }
+        let length = match constant(argument) {
+            Some(Value::Text(text)) => react::duration(&text),
+            Some(Value::Integer(number)) => react::seconds(number),
+            _ => return,
+        };
+        if let Err(wrong) = length {
+            let place = self.beginning(argument);
+            self.error("duration", wrong, place);
+        }
+    }
+
+    /// The event that is emitted, or the command that is sent, where that is known.
     fn emitted(&self, call: &FnCallExpr, data: usize) -> Option<Rc<Record>> {
         let Some(Expr::StringConstant(event, _)) = call.args.get(data - 1) else { return None };
+        if call.name == "send" {
+            return (self.around.command)(&stream(call.args.first()?)?, event);
+        }
         let aggregate = match data {
             1 => self.around.aggregate.to_owned(),
             _ => stream(call.args.first()?)?,
@@ -70,7 +99,7 @@ impl Reader<'_> {
         (self.around.event)(&aggregate, event)
     }
 
-    /// The data of an event that is emitted. That names are those of its fields is told where facts are looked at;
+    /// The data of an event that is emitted, or of a command that is sent. That names are those of its fields is told where facts are looked at;
     /// here it is what the fields are given.
     fn payload(&mut self, data: &Expr, event: &Rc<Record>) {
         if let Expr::Map(parts, _) = data {
@@ -111,7 +140,7 @@ impl Reader<'_> {
             Kind::Open(_) | Kind::Any | Kind::Never => {}
             other => {
                 let place = self.beginning(data);
-                self.error("kind", format!("the data of an event is a map, not {}", other.name()), place);
+                self.error("kind", format!("the data of {} is a map, not {}", event.owner, other.name()), place);
             }
         }
     }
@@ -130,9 +159,9 @@ impl Reader<'_> {
         self.member_known(event, name, kind, value.and_then(constant), at);
     }
 
-    fn member_known(&mut self, event: &Record, name: &str, kind: &Kind, known: Option<crate::json::Value>, at: &Expr) {
+    fn member_known(&mut self, event: &Record, name: &str, kind: &Kind, known: Option<Value>, at: &Expr) {
         let Some(member) = event.member(name) else { return };
-        let nothing = matches!(known, Some(crate::json::Value::Null));
+        let nothing = matches!(known, Some(Value::Null));
         if let (Some(known), Some(accepts), false) = (known, &member.accepts, nothing) {
             if let Err(why) = accepts(known) {
                 let place = self.beginning(at);

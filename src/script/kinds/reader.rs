@@ -23,6 +23,8 @@ pub struct Surroundings<'a> {
     pub folds: bool,
     /// The fields of an event of an aggregate, where both are known.
     pub event: &'a dyn Fn(&str, &str) -> Option<Rc<Record>>,
+    /// The fields of a command of an aggregate, where both are known.
+    pub command: &'a dyn Fn(&str, &str) -> Option<Rc<Record>>,
     /// The state of an aggregate, where it is known.
     pub state: &'a dyn Fn(&str) -> Option<Rc<Record>>,
 }

@@ -7,6 +7,7 @@ mod numbers;
 mod pattern;
 mod pool;
 mod random;
+mod react;
 mod shrink;
 mod stage;
 mod story;
@@ -114,6 +115,8 @@ pub struct Tally {
     pub sent: u64,
     /// How often it was accepted.
     pub accepted: u64,
+    /// Whether it was accepted when a process sent it.
+    pub by_process: bool,
     /// Whether it was accepted on a stream without events.
     pub fresh: bool,
     /// Whether it was accepted on a stream with events.
@@ -161,7 +164,7 @@ impl Generated {
 
     /// The commands that were never accepted: nothing is known of what they give.
     pub fn never_accepted(&self) -> impl Iterator<Item = &Tally> {
-        self.commands.iter().filter(|tally| tally.accepted == 0)
+        self.commands.iter().filter(|tally| tally.accepted == 0 && !tally.by_process)
     }
 }
 
@@ -317,6 +320,11 @@ fn play(
         let before = stage.version(&step.stream);
         tally.sent += 1;
         let played = stage.play(&step)?;
+        for (aggregate, command) in stage.take_sent_by_processes() {
+            let of = |tally: &&mut Tally| tally.aggregate == aggregate && tally.command == command;
+            tallies.iter_mut().filter(of).for_each(|tally| tally.by_process = true);
+        }
+        let tally = &mut tallies[command];
         let (stream, after) = (step.stream.clone(), stage.version(&step.stream));
         steps.push(step);
         match played {
@@ -426,6 +434,7 @@ impl Plan {
             command: command.name.clone(),
             sent: 0,
             accepted: 0,
+            by_process: false,
             fresh: false,
             begun: false,
             rejected: BTreeMap::new(),

@@ -14,6 +14,7 @@ use crate::workbench::replay::{Folding, each_event, fold_event, state_value};
 use crate::workbench::send::{Now, Receipt, Request, Sent};
 use crate::workbench::{Error, Workbench, aggregate_of};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -33,8 +34,10 @@ pub(super) enum Played {
 pub(super) struct Stage {
     pub(super) workbench: Workbench,
     kept: Kept,
-    time: Time,
+    pub(super) time: Time,
     sent: u64,
+    /// Aggregate and name of commands of processes that were accepted.
+    pub(super) by_processes: BTreeSet<(String, String)>,
     digest: Sha256,
 }
 
@@ -47,6 +50,7 @@ impl Stage {
             kept: Kept::default(),
             time: Time::default(),
             sent: 0,
+            by_processes: BTreeSet::new(),
             digest: Sha256::new(),
         }
     }
@@ -65,7 +69,11 @@ impl Stage {
             Ok(Sent::Accepted(receipt)) => receipt,
             Ok(Sent::Rejected(refusal)) => {
                 self.note(&["rejected", &refusal.rejection.code, &refusal.rejection.message]);
-                return Ok(Played::Rejected(refusal.rejection));
+                // Time may have gone by all the same.
+                return Ok(match self.react()? {
+                    Ok(_) => Played::Rejected(refusal.rejection),
+                    Err(breach) => Played::Broke(breach),
+                });
             }
             Err(error) => return Ok(Played::Broke(script(error, Subject::Nothing)?)),
         };
@@ -82,7 +90,10 @@ impl Stage {
         if let Err(breach) = self.catch_up(Some(&receipt.events))? {
             return Ok(Played::Broke(breach));
         }
-        Ok(Played::Accepted(receipt.events, states))
+        match self.react()? {
+            Ok(followed) => Ok(Played::Accepted([receipt.events, followed].concat(), states)),
+            Err(breach) => Ok(Played::Broke(breach)),
+        }
     }
 
     /// The run is over: all read models are built anew and compared with what they were. Gives a digest of all that
@@ -108,7 +119,7 @@ impl Stage {
         Ok(Ok(self.digest.finalize().into()))
     }
 
-    fn note(&mut self, texts: &[&str]) {
+    pub(super) fn note(&mut self, texts: &[&str]) {
         for text in texts {
             self.digest.update((text.len() as u64).to_be_bytes());
             self.digest.update(text.as_bytes());
@@ -131,7 +142,7 @@ impl Stage {
         };
         let now = Now { time: self.time, id: format!("command-{}", self.sent) };
         let accepted = self.workbench.accept(request, &now)?;
-        self.kept.inline = self.workbench.begin_inline(now.time)?;
+        self.kept.inline = self.workbench.begin_sending(now.time)?;
         let sent = self.workbench.send_in_turn(accepted, &mut self.kept);
         match &sent {
             Ok(Sent::Accepted(receipt)) if !receipt.events.is_empty() => self.workbench.store.commit()?,
@@ -141,7 +152,7 @@ impl Stage {
     }
 
     /// The states of the streams that a command gave events to, as the log gives them, if all is well with them.
-    fn states(&mut self, receipt: &Receipt) -> Result<Result<Vec<(StreamName, Value)>, Breach>, Error> {
+    pub(super) fn states(&mut self, receipt: &Receipt) -> Result<Result<Vec<(StreamName, Value)>, Breach>, Error> {
         let mut states: Vec<(StreamName, Value)> = Vec::new();
         for event in &receipt.events {
             if states.iter().all(|(stream, _)| *stream != event.stream) {
@@ -258,7 +269,7 @@ impl Stage {
     }
 
     /// Brings read models up to date: those that follow these events, or all of them.
-    fn catch_up(&mut self, events: Option<&[Recorded]>) -> Result<Result<(), Breach>, Error> {
+    pub(super) fn catch_up(&mut self, events: Option<&[Recorded]>) -> Result<Result<(), Breach>, Error> {
         let domains = self.workbench.domains.clone();
         for projection in domains.projections() {
             let follows = |event: &Recorded| {
@@ -341,7 +352,7 @@ fn words(name: &str, difference: &Difference) -> String {
 }
 
 /// A script that failed, or ran past its limits. What is no fault of the rules is an error still.
-fn script(error: Error, subject: Subject) -> Result<Breach, Error> {
+pub(super) fn script(error: Error, subject: Subject) -> Result<Breach, Error> {
     let problem = match error {
         Error::Script(_) | Error::Misfit(_) => error.into_diagnostic("scripts"),
         other => return Err(other),

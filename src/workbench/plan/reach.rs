@@ -53,10 +53,10 @@ pub(super) fn reached(before: &Aggregate, after: &Aggregate) -> Reached {
 fn meanings(aggregate: &Aggregate) -> Meanings {
     let rules = &aggregate.rules;
     let mut initial = String::new();
-    if let Ok(state) = rules.state_value(&rules.initial) {
+    if let Ok(state) = rules.state.value(&rules.state.initial) {
         json::write_typed(&state, &mut initial);
     }
-    for field in &rules.fields {
+    for field in &rules.state.fields {
         let _ = write!(initial, "\n{} {:?}", field.name, field.pin);
     }
     let names = rules.events.keys().chain(rules.former.keys());

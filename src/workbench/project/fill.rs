@@ -295,8 +295,10 @@ impl Filling<'_> {
 
 /// The events that a read model is made of, as they are stored, and whether they are needed with their commands.
 pub(super) fn events_of(domains: &Domains, projection: &Projection) -> (EventFilter, bool) {
-    let kinds = Some(domains.stored_kinds(projection));
-    (EventFilter { kinds, ..EventFilter::default() }, domains.projection_reads_commands(projection))
+    let kinds = Some(domains.stored_kinds(projection.handlers.keys()));
+    let scripts = projection.handlers.values().flat_map(|handler| [&*handler.key, &handler.script]);
+    let commands = domains.read_commands(scripts, projection.handlers.keys());
+    (EventFilter { kinds, ..EventFilter::default() }, commands)
 }
 
 /// How far a run has come, and where it is to get.

@@ -2,6 +2,7 @@
 
 mod data;
 mod diagram;
+mod processes;
 
 use crate::support::Folder;
 use insta::assert_snapshot;
@@ -86,7 +87,7 @@ fn everything() {
     assert_snapshot!(Folder::bank().esctl("describe"), @r#"
     exit: 0
     stdout:
-    domain bank: Accounts that hold money, and transfers between them.
+    domain bank: Accounts that hold money, and transfers between them, at once or step by step.
 
     aggregate account: One customer's account in one currency.
 
@@ -97,23 +98,41 @@ fn everything() {
       balance    0
       overdraft  0
 
-      command                 emits                           loads      rejects with
-      Open(owner, currency)   Opened                                     already_open
-      Deposit(amount, ref?)   Deposited                                  not_open
-      Withdraw(amount, ref?)  Withdrawn                                  not_open, insufficient_funds
-      Transfer(to, amount)    Withdrawn, account/* Deposited  account/*  not_open, same_account, target_not_open, other_currency, insufficient_funds
-      SetOverdraft(limit)     OverdraftSet                               not_open, negative_limit
-      Close                   Closed                                     not_open, not_empty
+      command                            emits                           loads      rejects with                                                                 sent by
+      Open(owner, currency)              Opened                                     already_open
+      Deposit(amount, ref?, transfer?)   Deposited                                  not_open                                                                     transfers
+      Withdraw(amount, ref?, transfer?)  Withdrawn                                  not_open, insufficient_funds                                                 transfers
+      Transfer(to, amount)               Withdrawn, account/* Deposited  account/*  not_open, same_account, target_not_open, other_currency, insufficient_funds
+      Refund(amount, transfer)           Deposited                                  unknown_account                                                              transfers
+      SetOverdraft(limit)                OverdraftSet                               not_open, negative_limit
+      Close                              Closed                                     not_open, not_empty
 
-      event                    emitted by          folded by  projected by
-      Opened(owner, currency)  Open                account    balances
-      Deposited(amount, ref?)  Deposit, Transfer   account    balances, ledger
-      Withdrawn(amount, ref?)  Withdraw, Transfer  account    balances, ledger
-      OverdraftSet(limit)      SetOverdraft        account
-      Closed                   Close               account    balances
+      event                               emitted by                 folded by  projected by      handled by
+      Opened(owner, currency)             Open                       account    balances
+      Deposited(amount, ref?, transfer?)  Deposit, Transfer, Refund  account    balances, ledger  transfers
+      Withdrawn(amount, ref?, transfer?)  Withdraw, Transfer         account    balances, ledger  transfers
+      OverdraftSet(limit)                 SetOverdraft               account
+      Closed                              Close                      account    balances
 
       invariant
       balance_is_within_the_overdraft  state.balance >= -state.overdraft
+
+    aggregate transfer: Money on its way from one account to another, which may be in another bank and take its time.
+
+      state   initial
+      status  none
+      amount  0
+      reason  ""
+
+      command                    emits      rejects with                     sent by
+      Request(from, to, amount)  Requested  already_requested, same_account
+      Complete                   Completed  not_under_way                    transfers
+      Fail(reason)               Failed     not_under_way                    transfers
+
+      event                        emitted by  folded by  handled by
+      Requested(from, to, amount)  Request     transfer   transfers
+      Completed                    Complete    transfer
+      Failed(reason)               Fail        transfer
 
     projection balances: One row per account.
 
@@ -150,6 +169,26 @@ fn everything() {
 
       index
       account, version
+
+    process transfers: Takes the money out, pays it in, and gives it back where that is refused.
+
+      state    initial
+      from     ""
+      to       ""
+      amount   0
+      refused  ""
+
+      event               instance
+      account.Deposited   event.transfer
+      account.Withdrawn   event.transfer
+      transfer.Requested  meta.id         begins it
+
+      sends              to
+      account.Withdraw   account/*   answers its rejection
+      account.Deposit    account/*   answers its rejection
+      transfer.Complete  transfer/*
+      transfer.Fail      transfer/*
+      account.Refund     account/*
     "#);
     assert_snapshot!(shop().esctl("describe"), @r"
     exit: 0
@@ -305,19 +344,19 @@ fn names_that_mean_several_things_or_none() {
     assert_snapshot!(folder.esctl("describe Plaec"), @r"
     exit: 2
     stderr:
-    error: `Plaec` is not an aggregate, a command, an event or a projection of the domain
+    error: `Plaec` is not an aggregate, a command, an event, a projection or a process of the domain
     hint: did you mean `Place`?
     ");
     assert_snapshot!(folder.esctl("describe ordr.Place"), @r"
     exit: 2
     stderr:
-    error: `ordr.Place` is not an aggregate, a command, an event or a projection of the domain
+    error: `ordr.Place` is not an aggregate, a command, an event, a projection or a process of the domain
     hint: did you mean `order.Place`?
     ");
     assert_snapshot!(folder.esctl("describe nonsense -o json"), @r#"
     exit: 2
     stderr:
-    {"error":{"kind":"usage","message":"`nonsense` is not an aggregate, a command, an event or a projection of the domain","hints":["`esctl describe` shows what there is"],"exit":2}}
+    {"error":{"kind":"usage","message":"`nonsense` is not an aggregate, a command, an event, a projection or a process of the domain","hints":["`esctl describe` shows what there is"],"exit":2}}
     "#);
     // A read model has no longer name: it is meant, and the command is mentioned.
     assert_snapshot!(folder.esctl("describe sales -o ndjson"), @r#"
@@ -368,7 +407,8 @@ fn nothing_to_describe() {
     "aggregates":[],
     "commands":[],
     "events":[],
-    "projections":[]}
+    "projections":[],
+    "processes":[]}
     "#);
     assert_snapshot!(folder.esctl("describe --mermaid"), @r"
     exit: 0

@@ -1,16 +1,19 @@
 //! Scenarios, run for real: a store in memory, the rules as they are, a fixed clock and fixed ids.
 
+mod processes;
+
 use super::project::{Manner, Wanted};
 use super::send::{Now, Request, Sent};
 use super::{Error, Workbench, aggregate_of};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::domain::scenario::{Expectation, ExpectedEvent, ExpectedRow, Outcome, ScenarioDefinition, Step};
+use crate::domain::scenario::{Act, Expectation, ExpectedEvent, ExpectedRow, Outcome, ScenarioDefinition, Step};
 use crate::domain::{Domains, Scenario};
 use crate::event::{Command, NewEvent, Recorded, StreamName, Time, Version};
 use crate::json::{Object, Value};
 use crate::script::fold::Known;
 use crate::store::memory::MemoryStore;
 use crate::store::{Decision, Store, StoreError};
+use processes::Followed;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -56,8 +59,8 @@ pub struct Difference {
 pub fn run_scenarios(domains: &Rc<Domains>, filter: Option<&str>) -> Vec<ScenarioResult> {
     let filter = filter.map(str::to_lowercase);
     let wanted = |scenario: &&Scenario| {
-        let ScenarioDefinition { name, when, .. } = &scenario.definition;
-        let aggregates = when.iter().map(|step| step.stream.aggregate());
+        let name = &scenario.definition.name;
+        let aggregates = scenario.definition.commands().map(|step| step.stream.aggregate());
         let mut texts = [name.text.as_str(), name.place.source.name.as_str()].into_iter().chain(aggregates);
         filter.as_ref().is_none_or(|filter| texts.any(|text| text.to_lowercase().contains(filter)))
     };
@@ -96,16 +99,29 @@ type Broken = Box<Diagnostic>;
 
 impl Stage {
     fn play(&mut self, scenario: &ScenarioDefinition) -> Result<Vec<Difference>, Broken> {
+        self.begin_processes(scenario)?;
         for step in &scenario.given {
             self.given(step)?;
         }
         let mut played = Played { events: Vec::new(), last: None };
         let mut differences = Vec::new();
-        for (index, step) in scenario.when.iter().enumerate() {
+        let mut followed = Followed::default();
+        let mut left = scenario.commands().count();
+        for act in &scenario.when {
+            let step = match act {
+                Act::Command(step) => step,
+                Act::Clock(time) => {
+                    self.time = self.time.max(*time);
+                    self.react(false, &mut followed, &scenario.name.place)?;
+                    continue;
+                }
+            };
+            left -= 1;
             let sent = self.send(step)?;
+            self.react(false, &mut followed, &scenario.name.place)?;
             match &sent {
                 Sent::Accepted(receipt) => played.events.extend(receipt.events.iter().cloned()),
-                Sent::Rejected(refusal) if index + 1 < scenario.when.len() => differences.push(Difference {
+                Sent::Rejected(refusal) if left > 0 => differences.push(Difference {
                     what: format!("`{}`, which is not the last command", step.name.text),
                     expected: "accepted".to_owned(),
                     actual: format!("rejected: {}", refusal.rejection.code),
@@ -115,9 +131,11 @@ impl Stage {
             }
             played.last = Some(sent);
         }
-        let Some(stream) = scenario.stream() else { return Ok(differences) };
-        differences.extend(outcome(&scenario.then, stream, &played));
-        self.states(&scenario.then, stream, &mut differences)?;
+        if let Some(stream) = scenario.stream() {
+            differences.extend(outcome(&scenario.then, stream, &played));
+        }
+        self.states(&scenario.then, scenario.stream(), &mut differences)?;
+        self.followed(&scenario.then, &followed, &scenario.name.place, &mut differences)?;
         for row in &scenario.then.rows {
             differences.extend(self.row(row)?);
         }
@@ -134,7 +152,7 @@ impl Stage {
         let aggregate = aggregate_of(&domains, &step.stream).map_err(|misfit| broken(misfit.into(), step))?;
         if aggregate.commands.contains_key(step.name.text.as_str()) {
             return match self.send(step)? {
-                Sent::Accepted(_) => Ok(()),
+                Sent::Accepted(_) => self.react(false, &mut Followed::default(), &step.name.place),
                 Sent::Rejected(refusal) => Err(Box::new(
                     Diagnostic::error(
                         "given",
@@ -159,7 +177,9 @@ impl Stage {
         };
         let id = format!("given-{}", self.commands);
         let stored = put(self.workbench.store.as_mut(), &id, event, self.time);
-        stored.map_err(|error| broken(error.into(), step))
+        stored.map_err(|error| broken(error.into(), step))?;
+        // It happened long ago, and so did what processes sent then: its events are given as well.
+        self.react(true, &mut Followed::default(), &step.name.place)
     }
 
     fn send(&mut self, step: &Step) -> Result<Sent, Broken> {
@@ -224,36 +244,44 @@ impl Stage {
     fn states(
         &mut self,
         then: &Expectation,
-        own: &StreamName,
+        own: Option<&StreamName>,
         differences: &mut Vec<Difference>,
     ) -> Result<(), Broken> {
         let domains = self.workbench.domains.clone();
         for (stream, expected, place) in &then.state {
-            let stream = stream.as_ref().unwrap_or(own);
+            let Some(stream) = stream.as_ref().or(own) else { continue };
+            if domains.process(stream.aggregate()).is_some() {
+                differences.extend(self.process_state(stream, expected, place)?);
+                continue;
+            }
             let actual = match self.workbench.replay(stream, None) {
                 Ok(replayed) => replayed.state,
                 // A stream without events has its initial state.
                 Err(Error::Misfit(_)) if matches!(self.workbench.store.version(stream), Ok(Version(0))) => {
                     match domains.aggregate(stream.aggregate()) {
-                        Some(aggregate) => aggregate.rules.state_value(&aggregate.rules.initial).unwrap_or_default(),
+                        Some(aggregate) => {
+                            aggregate.rules.state.value(&aggregate.rules.state.initial).unwrap_or_default()
+                        }
                         None => Value::Null,
                     }
                 }
                 Err(error) => return Err(Box::new(error.into_diagnostic("scenario").at(place.clone()))),
             };
-            let subset: Object =
-                expected.keys().filter_map(|key| Some((key.clone(), actual.get(key)?.clone()))).collect();
-            if !Value::Object(subset.clone()).same(&Value::Object(expected.clone())) {
-                differences.push(Difference {
-                    what: format!("the state of `{stream}`"),
-                    expected: Value::Object(expected.clone()).to_string(),
-                    actual: Value::Object(subset).to_string(),
-                    place: place.clone(),
-                });
-            }
+            differences.extend(state_difference(stream, expected, &actual, place));
         }
         Ok(())
     }
+}
+
+/// What is not as expected of a state.
+fn state_difference(stream: &StreamName, expected: &Object, actual: &Value, place: &Place) -> Option<Difference> {
+    let subset: Object = expected.keys().filter_map(|key| Some((key.clone(), actual.get(key)?.clone()))).collect();
+    (!Value::Object(subset.clone()).same(&Value::Object(expected.clone()))).then(|| Difference {
+        what: format!("the state of `{stream}`"),
+        expected: Value::Object(expected.clone()).to_string(),
+        actual: Value::Object(subset).to_string(),
+        place: place.clone(),
+    })
 }
 
 /// Stores an event as it is, as if a command of this id had given it.
