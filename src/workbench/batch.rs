@@ -1,7 +1,7 @@
 //! A batch: commands decided one after the other, committed in groups.
 
 use super::kept::Kept;
-use super::process::{Manner, Reacted, Watch};
+use super::process::{Manner, Reacted, Seen, Watch};
 use super::send::{Now, Refusal, Request, Sent};
 use super::{Error, Misfit, Workbench};
 use crate::event::{Expect, StreamName, Time, Version};
@@ -27,6 +27,8 @@ pub struct Batch<'w> {
     dirty: bool,
     /// The latest time that a command had.
     latest: Time,
+    /// What processes need not look at again.
+    seen: Seen,
 }
 
 impl<'w> Batch<'w> {
@@ -41,6 +43,7 @@ impl<'w> Batch<'w> {
             open: false,
             dirty: false,
             latest: Time::MIN,
+            seen: Seen::default(),
         }
     }
 
@@ -113,7 +116,7 @@ impl<'w> Batch<'w> {
 
     /// Lets processes react to what was committed, at the time of its latest command.
     pub fn react(&mut self, max_steps: u64, watch: &mut Watch<'_>) -> Result<Reacted, Error> {
-        self.workbench.react(&Manner::new(self.latest, max_steps), watch)
+        self.workbench.react_on(&Manner::new(self.latest, max_steps), &mut self.seen, watch)
     }
 
     /// Forgets the group on account of a refusal in it, which from then on names the end of the store without the group:

@@ -186,7 +186,7 @@ fn what_processes_sent_they_send_again() {
     holds(&folder, &recorded);
     // What answers a rejection belongs to it as well, and what others sent is sent again.
     for what in ["transfer/t1", "account/1", "account/2", "@1..99", "@5..8", "@6..11"] {
-        let what = what.replace("99", &folder.bash("esctl events -o ndjson | wc -l").done().trim().to_owned());
+        let what = what.replace("99", folder.bash("esctl events -o ndjson | wc -l").done().trim());
         holds(&folder, &folder.esctl(&format!("test --record {what}")).done());
     }
 }

@@ -31,6 +31,7 @@ use crate::domain::process::Process;
 use crate::event::{Position, Time};
 use crate::json::Value;
 use crate::store::{ProcessChange, ProcessInfo, StoreError};
+pub use queue::Seen;
 use queue::{Queue, Work};
 
 /// How much one turn does at most before others may write.
@@ -144,6 +145,16 @@ enum News {
 impl Workbench {
     /// Lets processes answer what has happened, until nothing is left to do. What cannot go on is noted and told, not an error.
     pub fn react(&mut self, manner: &Manner, watch: &mut Watch<'_>) -> Result<Reacted, Error> {
+        self.react_on(manner, &mut Seen::default(), watch)
+    }
+
+    /// The same for who does so again and again on the same store by the same rules, with what was seen the last time.
+    pub(super) fn react_on(
+        &mut self,
+        manner: &Manner,
+        seen: &mut Seen,
+        watch: &mut Watch<'_>,
+    ) -> Result<Reacted, Error> {
         let domains = self.domains.clone();
         if domains.processes().next().is_none() {
             return Ok(Reacted::default());
@@ -151,7 +162,7 @@ impl Workbench {
         let mut run = Run {
             manner: *manner,
             now: manner.now,
-            queue: Queue::new(&domains),
+            queue: Queue::new(&domains, seen),
             kept: Kept::default(),
             reacted: Reacted::default(),
             news: Vec::new(),
@@ -180,6 +191,7 @@ impl Workbench {
                 break;
             }
         }
+        *seen = run.queue.seen();
         Ok(run.reacted)
     }
 

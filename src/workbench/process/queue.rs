@@ -52,6 +52,11 @@ struct Lane<'d> {
     moved: bool,
 }
 
+/// How far the log holds nothing for each process that it has not been given, by name: what was looked at once need not be
+/// again.
+#[derive(Debug, Default)]
+pub struct Seen(HashMap<Box<str>, Position>);
+
 /// Something that follows from something else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Follows {
@@ -73,7 +78,7 @@ pub(super) enum Root {
 }
 
 impl<'d> Queue<'d> {
-    pub(super) fn new(domains: &'d Domains) -> Self {
+    pub(super) fn new(domains: &'d Domains, seen: &Seen) -> Self {
         let lane = |process: &'d Process| Lane {
             name: &process.name,
             process,
@@ -83,7 +88,7 @@ impl<'d> Queue<'d> {
             },
             info: None,
             events: VecDeque::new(),
-            scanned: Position(0),
+            scanned: seen.0.get(&process.name).copied().unwrap_or_default(),
             moved: false,
         };
         Self {
@@ -148,6 +153,13 @@ impl<'d> Queue<'d> {
             }
         }
         Ok(first.map(|(_, work)| work))
+    }
+
+    /// How far everything was looked at.
+    pub(super) fn seen(&self) -> Seen {
+        let before = |event: &Recorded| Position(event.position.0.saturating_sub(1));
+        let of = |lane: &Lane<'_>| (lane.name.into(), lane.events.front().map_or(lane.scanned, before));
+        Seen(self.lanes.iter().map(of).collect())
     }
 
     fn lane(&mut self, process: &str) -> Option<&mut Lane<'d>> {
