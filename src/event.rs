@@ -148,14 +148,14 @@ pub enum TimeError {
 }
 
 impl Time {
+    /// The last instant there is.
+    pub const MAX: Self = Self(253_402_207_199_999_999);
     /// The first instant there is.
     pub const MIN: Self = Self(-62_167_219_200_000_000);
 
     /// From microseconds since the epoch, from 0000-01-01 to 9999-12-30T21:59:59.999999Z.
     pub fn from_micros(micros: i64) -> Result<Self, TimeError> {
-        const FIRST: i64 = -62_167_219_200_000_000;
-        const LAST: i64 = 253_402_207_199_999_999;
-        if (FIRST..=LAST).contains(&micros) { Ok(Self(micros)) } else { Err(TimeError::Range) }
+        if (Self::MIN.0..=Self::MAX.0).contains(&micros) { Ok(Self(micros)) } else { Err(TimeError::Range) }
     }
 
     /// Microseconds since the epoch.

@@ -9,7 +9,7 @@ use rhai::{Dynamic, Identifier};
 pub struct State(pub(super) Dynamic);
 
 impl State {
-    /// A state that was written as data, as [`StreamRules::state_value`] gives it.
+    /// A state that was written as data, as [`StateRules::value`] gives it.
     pub fn of(data: Object) -> Self {
         Self(Dynamic::from_map(value::from_object(data)))
     }

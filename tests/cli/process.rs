@@ -107,7 +107,7 @@ fn what_is_left_is_done_by_process_run() {
     exit: 0
     stdout:
     [
-    {"name":"transfers","rules":"current","digest":"11e0bc0c93d9","since":0,"checkpoint":0,"behind":5,"running":0,"ended":0,"stopped":0,"to_send":0,"waiting":0,"deadlines":0,"next_deadline":null,"ignored":0,"instances":[]}
+    {"name":"transfers","rules":"current","digest":"11e0bc0c93d9","since":0,"checkpoint":0,"behind":1,"running":0,"ended":0,"stopped":0,"to_send":0,"waiting":0,"deadlines":0,"next_deadline":null,"ignored":0,"instances":[]}
     ]
     "#);
     assert_snapshot!(folder.esctl("process run"), @r"

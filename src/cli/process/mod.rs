@@ -30,7 +30,7 @@ enum ProcessVerb {
     List,
     /// show how the processes are: how far they have come, how many instances run, ended and stopped, what is left to do
     ///
-    /// `rules` says `changed` where the domain has other rules than those a process went by last: what is still to come is
+    /// `behind` counts the events that a process has still to be given. `rules` says `changed` where the domain has other rules than those a process went by last: what is still to come is
     /// answered by the new ones, and what was sent is not sent again. It says `gone` where the domain has no such process.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),

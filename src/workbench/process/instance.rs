@@ -14,7 +14,7 @@ use crate::script::react::{Occasion, Reaction, Timer};
 use crate::script::{Fault, Script, State};
 use crate::store::{Deadline, Failure, Instance, Outgoing, ProcessChange, Step, StepKind, Store, StoreError, Waiting};
 use crate::workbench::replay::cannot;
-use crate::workbench::{Error, Misfit, Workbench, meta};
+use crate::workbench::{Error, Workbench, meta};
 
 /// What happens to an instance, with what is noted of it.
 pub(super) struct Cause {
@@ -222,9 +222,8 @@ impl Workbench {
             match timer {
                 Timer::Set(name, length) => {
                     let micros = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
-                    let due = Time::from_micros(cause.time.micros().saturating_add(micros)).map_err(|_| {
-                        Misfit::new(format!("the deadline `{name}` of `{process}` is beyond the end of time"))
-                    })?;
+                    // What is beyond the end of time comes there.
+                    let due = Time::from_micros(cause.time.micros().saturating_add(micros)).unwrap_or(Time::MAX);
                     run.queue.follows(Follows::Deadline(process.clone(), key.clone(), name.clone()), cause.root);
                     let label = label::of_deadline(&cause.label, &name).into();
                     let (correlation, causation) = (cause.correlation.clone(), Some(cause.causation.clone()));

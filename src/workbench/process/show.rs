@@ -1,12 +1,13 @@
 //! What can be seen of processes: how far they have come, their instances, and the life of each.
 
 use super::halt::Halt;
-use super::instance::{key_of, state_of};
+use super::instance::{concerns, key_of, state_of};
 use crate::domain::Domains;
 use crate::domain::process::Process;
 use crate::event::{Position, Time};
 use crate::json::{self, Value};
-use crate::store::{Deadline, Instance, Outgoing, ProcessInfo, Step, StepKind, Tally};
+use crate::store::{Deadline, EventFilter, Instance, Outgoing, ProcessInfo, Step, StepKind, Tally};
+use crate::workbench::events::each_logged;
 use crate::workbench::{Error, Misfit, Workbench};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -25,7 +26,7 @@ pub struct Status {
     pub rules: Rules,
     /// What the store knows of it; `None`: it has not met it yet.
     pub info: Option<(ProcessInfo, Tally)>,
-    /// How many positions there are after its checkpoint.
+    /// How many events it has still to be given; where the rules do not have it, how many there are after its checkpoint.
     pub behind: u64,
     /// Some of what stopped: keys and why.
     pub stopped: Vec<(Value, Halt)>,
@@ -124,12 +125,28 @@ impl Workbench {
                 (Some(process), Some((info, _))) if process.digest != info.digest => Rules::Changed,
                 (Some(_), _) => Rules::Current,
             };
-            let behind = info.as_ref().map_or(0, |(info, _)| head.0.saturating_sub(info.checkpoint.0));
+            let behind = match &info {
+                Some((info, _)) => self.behind(&domains, &name, info.checkpoint, head)?,
+                None => 0,
+            };
             let stops = info.as_ref().is_some_and(|(_, tally)| tally.stopped > 0);
             let stopped = if stops { self.stopped_instances(&name)? } else { Vec::new() };
             found.push(Status { name, rules, info, behind, stopped });
         }
         Ok(found)
+    }
+
+    /// How many events after a position concern a process.
+    fn behind(&mut self, domains: &Domains, name: &str, after: Position, head: Position) -> Result<u64, Error> {
+        let Some(process) = domains.process(name) else { return Ok(head.0.saturating_sub(after.0)) };
+        let kinds = Some(domains.stored_kinds(process.handlers.keys()));
+        let filter = EventFilter { kinds, ..EventFilter::default() };
+        let mut behind = 0;
+        each_logged(self.store.as_mut(), (after, head), true, &filter, |event| {
+            behind += u64::from(concerns(domains, process, &event));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(behind)
     }
 
     fn stopped_instances(&mut self, name: &str) -> Result<Vec<(Value, Halt)>, Error> {
