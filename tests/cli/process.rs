@@ -637,6 +637,59 @@ fn a_script_that_fails_stops_its_instance_alone_until_it_is_mended() {
 }
 
 #[test]
+fn an_event_that_waits_and_cannot_be_read_stops_its_instance_and_not_the_process() {
+    let folder = rough();
+    folder.esctl("send ball/1 Drop by=ada weight=0").says("division by zero").exits(0);
+    folder.esctl("send ball/2 Drop by=ada weight=4").exits(0);
+    let fields = "Dropped: { fields: { by: string, weight: integer }";
+    let newer = "Dropped: { version: 2, fields: { by: string, weight: integer }, upcast: { 1: 'throw \"who knows\"' }";
+    assert!(ROUGH.contains(fields));
+    folder.write("domains/rough.yaml", ROUGH.replace(fields, newer));
+    assert_snapshot!(folder.esctl("process retry careful ada"), @r#"
+    exit: 4
+    stdout:
+    process  key  stream  command  outcome  version  position  id
+    stderr:
+    note: careful ada: the event at @1 is tried again
+    warning: who knows
+     --> domains/rough.yaml:9:85
+      |
+    9 | …opped: { version: 2, fields: { by: string, weight: integer }, upcast: { 1: 'throw "who knows"' }, fold: state.hits = 0 }
+      |                                                                              ^^^^^
+      = while giving event 1 of `ball/1` (@1) to `careful`
+        the instance `ada` of `careful` stopped
+    hint: `esctl process retry careful ada` tries it again, `esctl process skip careful ada` goes on past it
+    0 events handled, 0 commands sent, 1 stopped
+    "#);
+    assert_snapshot!(folder.bash("esctl process status careful -o json | jq -c '.[0] | {checkpoint,stopped,waiting,problem}'"), @r#"
+    exit: 0
+    stdout:
+    {"checkpoint":2,"stopped":1,"waiting":2,"problem":null}
+    "#);
+    // Nothing is given twice, and nothing is lost.
+    let mended = ROUGH.replace("100 / event.weight", "if event.weight == 0 { 0 } else { 100 / event.weight }");
+    folder.write("domains/rough.yaml", mended.replace("send(`ball/${meta.id}`, \"Note\");", ""));
+    folder.esctl("process retry careful").exits(0);
+    assert_snapshot!(folder.esctl("process show careful ada -o csv"), @r#"
+    exit: 0
+    stdout:
+    number,kind,time,position,name,id,causation,data
+    1,stopped,2026-01-31T12:00:00.000000Z,,,,,"{""position"":1,""message"":""division by zero: 100 / 0"",""place"":""domains/rough.yaml:38:26""}"
+    2,retried,2026-01-31T12:00:00.000000Z,,,,,"{""position"":1,""message"":""division by zero: 100 / 0"",""place"":""domains/rough.yaml:38:26""}"
+    3,stopped,2026-01-31T12:00:00.000000Z,,,,,"{""position"":1,""message"":""who knows"",""place"":""domains/rough.yaml:9:85""}"
+    4,retried,2026-01-31T12:00:00.000000Z,,,,,"{""position"":1,""message"":""who knows"",""place"":""domains/rough.yaml:9:85""}"
+    5,event,2026-01-31T12:00:00.000000Z,1,ball.Dropped,,019c13ec-9e00-7000-8000-000000000000,
+    6,event,2026-01-31T12:00:00.000000Z,2,ball.Dropped,,019c13ec-9e00-7000-8000-000010000000,
+    "#);
+    assert_snapshot!(folder.esctl("process show careful"), @r#"
+    exit: 0
+    stdout:
+    key  status   began  time                         steps  ignored  state                problem
+    ada  running      1  2026-01-31T12:00:00.000000Z      6        0  {"seen":2,"sum":25}
+    "#);
+}
+
+#[test]
 fn a_rejection_that_nobody_answers_stops_the_instance() {
     let folder = rough();
     folder.esctl("send ball/2 Drop by=bob weight=5").done();

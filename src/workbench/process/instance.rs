@@ -48,14 +48,10 @@ impl Workbench {
         let Some((aggregate, rules, reacts)) = reaction_to(&domains, process, event) else { return Ok(()) };
         let (payload, meta) = match read(&domains, process, (reacts, rules), event) {
             Ok(read) => read,
-            Err(Error::Script(fault)) => {
-                run.stop_process(process, event, &fault);
-                return Ok(());
-            }
+            Err(Error::Script(fault)) => return self.unread(run, process, event, only, fault),
             Err(Error::Misfit(misfit)) => {
                 let fault = Fault::new(misfit.message, reacts.place.clone());
-                run.stop_process(process, event, &fault);
-                return Ok(());
+                return self.unread(run, process, event, only, fault);
             }
             Err(error) => return Err(error),
         };
@@ -63,10 +59,7 @@ impl Workbench {
             Some(key) => vec![json::parse(key).unwrap_or_default()],
             None => match domains.host.keys(&reacts.key, &Projected::new(payload.clone(), meta.clone())) {
                 Ok(keys) => keys,
-                Err(fault) => {
-                    run.stop_process(process, event, &fault);
-                    return Ok(());
-                }
+                Err(fault) => return self.unread(run, process, event, only, fault),
             },
         };
         let root = run.queue.root(&Follows::Event(event.position));
@@ -116,6 +109,32 @@ impl Workbench {
             self.happen(run, process, instance, &reacts.script, occasion, cause)?;
         }
         Ok(())
+    }
+
+    /// An event cannot be read: the instance that it waited for stops again, or, where nobody can tell whom it concerns, the
+    /// process stops before it.
+    fn unread(
+        &mut self,
+        run: &mut Run<'_>,
+        process: &Process,
+        event: &Recorded,
+        only: Option<&str>,
+        fault: Fault,
+    ) -> Result<(), Error> {
+        let instance = match only {
+            Some(key) => self.store.instance(&process.name, key)?,
+            None => None,
+        };
+        match instance {
+            Some(instance) => {
+                let halt = Halt::of_fault(HaltAt::Event(event.position), &fault);
+                self.halt(run, instance, halt, Some(fault))
+            }
+            None => {
+                run.stop_process(process, event, &fault);
+                Ok(())
+            }
+        }
     }
 
     fn begin_instance(

@@ -92,7 +92,7 @@ impl Workbench {
     fn mend_process(&mut self, mut info: ProcessInfo, kind: StepKind) -> Result<Option<Mended>, Error> {
         let Some(failure) = info.stopped.take() else { return Ok(None) };
         if kind == StepKind::Skipped {
-            info.checkpoint = failure.position;
+            info.checkpoint = info.checkpoint.max(failure.position);
         }
         let halt = Halt {
             at: HaltAt::Event(failure.position),

@@ -262,7 +262,9 @@ impl<'d> Queue<'d> {
 
     /// Forgets what nothing follows from any more.
     pub(super) fn forget(&mut self) {
-        let seen = self.lanes.iter().filter_map(|lane| Some(lane.info.as_ref()?.checkpoint)).min().unwrap_or_default();
+        // One that has stopped sees nothing more in this run.
+        let going = self.lanes.iter().filter_map(|lane| lane.info.as_ref().filter(|info| info.stopped.is_none()));
+        let seen = going.map(|info| info.checkpoint).min().unwrap_or_default();
         self.roots.retain(|what, _| !matches!(what, Follows::Event(position) if *position <= seen));
         if self.counts.len() > MAX_ROOTS {
             let roots = &self.roots;
