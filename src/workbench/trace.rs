@@ -93,8 +93,12 @@ fn follow(
     let mut left = vec![(Box::from(cause), parent)];
     while let Some((cause, parent)) = left.pop() {
         for (command, rejection) in refusals.remove(&cause).unwrap_or_default() {
-            let place = found.len();
             // Tried again and rejected again, it is one command.
+            if let Some(before) = by_id.get(&command.id).and_then(|place| found.get_mut(*place)) {
+                before.rejected = Some(rejection);
+                continue;
+            }
+            let place = found.len();
             by_id.insert(command.id.clone(), place);
             left.push((command.id.clone(), (place, None)));
             let rejected = Some(rejection);
@@ -225,6 +229,8 @@ impl Workbench {
             };
             let position = event.position;
             by_position.insert(position, place);
+            // Tried again it was accepted.
+            found[place].rejected = None;
             found[place].events.push(event);
             follow(&mut refusals, &mut found, &mut by_id, &format!("@{position}"), (place, Some(position)));
             Ok(ControlFlow::Continue(()))

@@ -726,7 +726,36 @@ fn a_rejection_that_nobody_answers_stops_the_instance() {
     hint: the rest is left: `esctl process run` goes on with it, `--max-steps` says how far
     3 events handled, 3 commands sent
     ");
-    folder.esctl("send ball/3 Drop by=bob weight=5 --max-steps 2").done();
+    assert_snapshot!(folder.bash("esctl trace @1 --flat -o csv | cut -d, -f1-6"), @r"
+    exit: 0
+    stdout:
+    depth,command,id,causation,position,stream
+    0,Drop,019c13ec-9e00-7000-8000-000000000000,,1,ball/2
+    1,Note,careful/bob@1.0,@1,3,ball/2
+    ");
+    assert_snapshot!(folder.esctl("send ball/3 Drop by=bob weight=5 --max-steps 2"), @r#"
+    exit: 0
+    stdout:
+    ball/3  Drop accepted  version 1  @6
+      1  @6  Dropped {"by":"bob","weight":5}
+    stderr:
+    note: pong 2: ball/2 Serve accepted, version 6
+    note: careful bob: ball/3 Note rejected: nothing_to_note
+    warning: `Note` of `ball/3` was rejected: there is nothing to note
+     = the instance `bob` of `careful` stopped
+    hint: `esctl process retry careful bob` tries it again, `esctl process skip careful bob` goes on past it
+    note: ping 2: ball/2 Return accepted, version 7
+    warning: the processes `ping` and `pong` keep answering each other: 2 steps followed from one event, and there is more to do
+    hint: the rest is left: `esctl process run` goes on with it, `--max-steps` says how far
+    "#);
+    folder.esctl("process retry careful bob --max-steps 1").exits(1);
+    assert_snapshot!(folder.esctl("trace @6"), @r#"
+    exit: 0
+    stdout:
+    Drop ball/3  019c13ec-9e00-7000-8000-000050000000  2026-01-31T12:00:00.000000Z  <
+    └─ @6 Dropped {"by":"bob","weight":5}
+       └─ Note ball/3  careful/bob@6.0  by process:careful  2026-01-31T12:00:00.000000Z  rejected: nothing_to_note
+    "#);
     assert_snapshot!(folder.esctl("process skip careful bob --no-react"), @r"
     exit: 0
     stderr:
@@ -746,7 +775,10 @@ fn a_rejection_that_nobody_answers_stops_the_instance() {
       6  2026-01-31T12:00:00.000000Z  event  ball.Dropped  @6
       7  2026-01-31T12:00:00.000000Z  rejected  ball/3 Note  {"code":"nothing_to_note","message":"there is nothing to note","data":{}}
       8  2026-01-31T12:00:00.000000Z  stopped  at the command `careful/bob@6.0`: `Note` of `ball/3` was rejected: there is nothing to note
-      9  2026-01-31T12:00:00.000000Z  skipped  the command `careful/bob@6.0`
+      9  2026-01-31T12:00:00.000000Z  retried  the command `careful/bob@6.0`
+      10  2026-01-31T12:00:00.000000Z  rejected  ball/3 Note  {"code":"nothing_to_note","message":"there is nothing to note","data":{}}
+      11  2026-01-31T12:00:00.000000Z  stopped  at the command `careful/bob@6.0`: `Note` of `ball/3` was rejected: there is nothing to note
+      12  2026-01-31T12:00:00.000000Z  skipped  the command `careful/bob@6.0`
     "#);
 }
 

@@ -45,8 +45,8 @@ impl Workbench {
             }
             Ok(Sent::Rejected(refusal)) => {
                 run.reacted.rejected += 1;
+                run.tell(outgoing, Sent::Rejected(refusal.clone()));
                 self.refused(run, process, instance, outgoing, &refusal, root)?;
-                run.tell(outgoing, Sent::Rejected(refusal));
             }
             Err(Error::Store(error)) => return Err(error.into()),
             Err(error) => {
