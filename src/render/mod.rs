@@ -12,6 +12,7 @@ pub mod differences;
 pub mod export;
 pub mod followed;
 pub mod generated;
+pub mod instances;
 pub mod junit;
 pub mod listing;
 pub mod parting;

@@ -115,7 +115,7 @@ pub fn shortcomings(outcome: &ScenarioOutcome, color: bool, out: &mut impl io::W
 
 /// `domains/bank.yaml:12:9`
 pub fn place(place: &diagnostic::Place) -> String {
-    format!("{}:{}:{}", text::harmless(&place.source.name), place.line(), place.column())
+    text::harmless(&place.to_string()).into_owned()
 }
 
 /// `5 scenarios: 4 passed, 1 failed`
