@@ -101,6 +101,13 @@ impl Place {
     }
 }
 
+impl std::fmt::Display for Place {
+    /// `domains/bank.yaml:12:9`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.source.name, self.line(), self.column())
+    }
+}
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -198,11 +198,6 @@ impl Domains {
         self.processes.get(name)
     }
 
-    /// The process whose name is nearest to one that is not there.
-    pub fn process_like(&self, name: &str) -> Option<&str> {
-        suggest(name, self.processes.keys().map(|k| &**k))
-    }
-
     /// How the payloads of all commands are checked, for what processes send.
     pub(crate) fn commands(&self) -> &Rc<react::AllCommands> {
         &self.commands

@@ -70,6 +70,24 @@ impl Workbench {
     pub fn new(domains: Rc<Domains>, store: Box<dyn Store>) -> Self {
         Self { domains, store }
     }
+
+    /// Does something in a write turn of its own.
+    fn in_turn<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.store.begin()?;
+        let result = work(self);
+        self.end_turn(result)
+    }
+
+    /// Ends a turn as what was done in it went.
+    fn end_turn<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        match result {
+            Ok(done) => Ok(self.store.commit().map(|()| done)?),
+            Err(error) => {
+                self.store.rollback();
+                Err(error)
+            }
+        }
+    }
 }
 
 /// The aggregate of a stream, or what to say where there is none.

@@ -7,7 +7,7 @@ use super::{Error, PAGE, Workbench, aggregate_of};
 use crate::domain::{Aggregate, Domains};
 use crate::event::{StreamName, Version};
 use crate::script::frozen::{freeze, thaw};
-use crate::store::{SnapshotInfo, Store, StoreError};
+use crate::store::{SnapshotInfo, Store};
 use std::ops::ControlFlow;
 
 /// How many bytes of states a rebuild writes at a time; nobody else can write meanwhile.
@@ -192,7 +192,7 @@ impl Workbench {
             return Ok(());
         }
         let stream = &rebuilt.stream;
-        self.in_turn(|store| store.drop_snapshots(stream))
+        self.in_turn(|workbench| Ok(workbench.store.drop_snapshots(stream)?))
     }
 
     /// Folds a stream and keeps its state wherever one belongs. Folding is done outside of the turn: events do not change.
@@ -229,25 +229,15 @@ impl Workbench {
                 let enough = texts.len() >= STRIDE || bytes >= STRIDE_BYTES;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             })?;
-            self.in_turn(|store| {
-                let mut texts = texts.iter();
-                texts.try_for_each(|(version, text)| store.keep_snapshot(stream, &aggregate.digest, *version, text))
+            self.in_turn(|workbench| {
+                let keep = |(version, text): &(Version, String)| {
+                    workbench.store.keep_snapshot(stream, &aggregate.digest, *version, text)
+                };
+                Ok(texts.iter().try_for_each(keep)?)
             })?;
             rebuilt.snapshots += texts.len() as u64;
             rebuilt.bytes += bytes as u64;
         }
         Ok(())
-    }
-
-    /// Does something in a write turn of its own.
-    fn in_turn(&mut self, work: impl FnOnce(&mut dyn Store) -> Result<(), StoreError>) -> Result<(), Error> {
-        self.store.begin()?;
-        match work(self.store.as_mut()) {
-            Ok(()) => Ok(self.store.commit()?),
-            Err(error) => {
-                self.store.rollback();
-                Err(error.into())
-            }
-        }
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::context::{Context, Purpose};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::react::ReactArgs;
 use crate::render::processes;
+use esctl::workbench::Workbench;
 use esctl::workbench::process::Mended;
 
 pub(super) const RETRY_EXAMPLES: &str =
@@ -42,29 +43,30 @@ pub(super) struct SkipArgs {
 pub(super) fn retry(args: &RetryArgs, context: &mut Context) -> Result<Exit, Failure> {
     let mut workbench = context.workbench(Purpose::Project)?;
     let mended = workbench.process_retry(&args.name, args.key.as_deref(), context.now)?;
-    told(&mended, "tried again", context);
-    match args.react.manner(context.now) {
-        Some(manner) => react(&mut workbench, manner, context),
-        None => Ok(Exit::Done),
-    }
+    go_on(&mut workbench, (&mended, "tried again"), args.react, context)
 }
 
 /// Goes on past it.
 pub(super) fn skip(args: &SkipArgs, context: &mut Context) -> Result<Exit, Failure> {
     let mut workbench = context.workbench(Purpose::Project)?;
     let mended = workbench.process_skip(&args.name, args.key.as_deref(), context.now)?;
-    told(&mended, "skipped", context);
-    match args.react.manner(context.now) {
-        Some(manner) => react(&mut workbench, manner, context),
-        None => Ok(Exit::Done),
-    }
+    go_on(&mut workbench, (&mended, "skipped"), args.react, context)
 }
 
-fn told(mended: &[Mended], what: &str, context: &Context) {
+fn go_on(
+    workbench: &mut Workbench,
+    (mended, what): (&[Mended], &str),
+    args: ReactArgs,
+    context: &mut Context,
+) -> Result<Exit, Failure> {
     if mended.is_empty() {
         context.talk.note("nothing has stopped");
     }
     for one in mended {
         context.talk.note(&processes::mended_line(one, what));
+    }
+    match args.manner(context.now) {
+        Some(manner) => react(workbench, manner, context),
+        None => Ok(Exit::Done),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::context::{Context, Purpose};
 use crate::cli::failure::{Failure, ended};
-use crate::render::{Format, Listing, processes};
+use crate::render::{Format, Listing, instances};
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -38,12 +38,12 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
         // A name that is not there is said before a list is begun.
         workbench.process_known(&args.name)?;
         let mut left = args.limit.unwrap_or(u64::MAX);
-        let mut listing = Listing::new(processes::INSTANCES, &mut context.out);
+        let mut listing = Listing::new(instances::INSTANCES, &mut context.out);
         let done = workbench.process_instances(&args.name, &mut |instance| {
             if left == 0 {
                 return ControlFlow::Break(());
             }
-            if (args.stopped && instance.stopped.is_none()) || (args.open && processes::has_ended(&instance)) {
+            if (args.stopped && instance.stopped.is_none()) || (args.open && instances::has_ended(&instance)) {
                 return ControlFlow::Continue(());
             }
             left -= 1;
@@ -58,10 +58,10 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
         ControlFlow::Continue(())
     })?;
     if context.out.format == Format::Csv {
-        let mut listing = Listing::new(processes::STEPS, &mut context.out);
+        let mut listing = Listing::new(instances::STEPS, &mut context.out);
         let _ = steps.iter().try_for_each(|step| listing.push(step));
         return listing.finish().map_err(Failure::output);
     }
-    let shown = processes::instance(&instance, &steps, &mut context.out);
+    let shown = instances::instance(&instance, &steps, &mut context.out);
     shown.and_then(|()| context.out.flush()).map_err(Failure::output)
 }

@@ -1,12 +1,11 @@
 //! What processes would do with events that are not stored. Nothing is written, and nothing is sent.
 
-use super::instance::{normal, reaction_to, read, state_of};
+use super::instance::{keys, meta_for, reaction_to, read, state_of};
 use super::process_of;
 use crate::domain::process::Process;
 use crate::event::{Recorded, StreamName};
 use crate::json::{self, Value};
 use crate::script::State;
-use crate::script::project::Projected;
 use crate::script::react::Occasion;
 use crate::workbench::{Error, Workbench};
 use std::collections::HashMap;
@@ -68,15 +67,16 @@ impl Workbench {
             let what = Foresight::Stops(message);
             Foreseen { process: process.name.clone(), key, what }
         };
-        let (payload, meta) = read(&domains, process, (reacts, rules), event)?;
-        let keys = match domains.host.keys(&reacts.key, &Projected::new(payload.clone(), meta.clone())) {
+        let payload = read(&domains, process, rules, event)?;
+        let meta = meta_for(&[&reacts.key, &reacts.script], rules, event);
+        let keys = match keys(&domains, reacts, payload.clone(), meta.clone()) {
             Ok(keys) => keys,
             Err(fault) => {
                 foreseen.push(stops(None, fault.0.message.clone()));
                 return Ok(());
             }
         };
-        for key in keys.into_iter().map(normal) {
+        for key in keys {
             let of = (process.name.clone(), Box::from(key.to_string()));
             let state = match instances.remove(&of) {
                 Some(state) => state,

@@ -1,9 +1,8 @@
 //! Why an instance stopped: what it could not do, as the store keeps it.
 
+use crate::diagnostic::Diagnostic;
 use crate::event::Position;
 use crate::json::{self, Object, Value};
-use crate::script::Fault;
-use crate::workbench::Error;
 
 /// What could not be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,24 +29,10 @@ pub struct Halt {
 }
 
 impl Halt {
-    /// A script failed.
-    pub(super) fn of_fault(at: HaltAt, fault: &Fault) -> Self {
-        let place = fault.0.place.as_ref();
-        let place = place.map(|place| format!("{}:{}:{}", place.source.name, place.line(), place.column()));
-        Self { at, message: fault.0.message.clone(), place, code: None }
-    }
-
-    /// A command could not be sent at all.
-    pub(super) fn of_error(at: HaltAt, error: &Error) -> Self {
-        match error {
-            Error::Script(fault) => Self::of_fault(at, fault),
-            Error::Misfit(misfit) => {
-                let details = misfit.details.iter().map(|(pointer, problem)| format!("; {pointer}: {problem}"));
-                let message = std::iter::once(misfit.message.clone()).chain(details).collect();
-                Self { at, message, place: None, code: None }
-            }
-            other => Self { at, message: other.to_string(), place: None, code: None },
-        }
+    /// On account of a problem.
+    pub(super) fn of(at: HaltAt, problem: &Diagnostic) -> Self {
+        let place = problem.place.as_ref().map(ToString::to_string);
+        Self { at, message: problem.message.clone(), place, code: None }
     }
 
     /// As the store keeps it.

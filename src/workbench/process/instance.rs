@@ -3,6 +3,7 @@
 use super::halt::{Halt, HaltAt};
 use super::queue::{Follows, Root};
 use super::{News, Run, Stopped, label, process_of};
+use crate::diagnostic::Diagnostic;
 use crate::domain::process::{Process, Reacts};
 use crate::domain::{Aggregate, Domains, EventError};
 use crate::event::{Position, Recorded, Time};
@@ -46,8 +47,8 @@ impl Workbench {
     ) -> Result<(), Error> {
         let domains = self.domains.clone();
         let Some((aggregate, rules, reacts)) = reaction_to(&domains, process, event) else { return Ok(()) };
-        let (payload, meta) = match read(&domains, process, (reacts, rules), event) {
-            Ok(read) => read,
+        let payload = match read(&domains, process, rules, event) {
+            Ok(payload) => payload,
             Err(Error::Script(fault)) => return self.unread(run, process, event, only, fault),
             Err(Error::Misfit(misfit)) => {
                 let fault = Fault::new(misfit.message, reacts.place.clone());
@@ -55,23 +56,17 @@ impl Workbench {
             }
             Err(error) => return Err(error),
         };
+        let meta = meta_for(&[&reacts.key, &reacts.script], rules, event);
         let keys = match only {
-            Some(key) => vec![json::parse(key).unwrap_or_default()],
-            None => match domains.host.keys(&reacts.key, &Projected::new(payload.clone(), meta.clone())) {
+            Some(key) => vec![key_of(key)],
+            None => match keys(&domains, reacts, payload.clone(), meta.clone()) {
                 Ok(keys) => keys,
                 Err(fault) => return self.unread(run, process, event, only, fault),
             },
         };
         let root = run.queue.root(&Follows::Event(event.position));
-        let mut seen: Vec<Value> = Vec::with_capacity(keys.len());
         for key in keys {
-            // One event happens to an instance once.
-            let key = normal(key);
-            if seen.contains(&key) {
-                continue;
-            }
             let text: Box<str> = key.to_string().into();
-            seen.push(key);
             let instance = match self.store.instance(&process.name, &text)? {
                 Some(instance) if instance.stopped.is_some() => {
                     let (process, key) = (process.name.clone(), text);
@@ -127,8 +122,8 @@ impl Workbench {
         };
         match instance {
             Some(instance) => {
-                let halt = Halt::of_fault(HaltAt::Event(event.position), &fault);
-                self.halt(run, instance, halt, Some(fault))
+                let halt = Halt::of(HaltAt::Event(event.position), &fault.0);
+                self.halt(run, instance, halt, Some(fault.0))
             }
             None => {
                 run.stop_process(process, event, &fault);
@@ -188,8 +183,8 @@ impl Workbench {
                     HaltAt::Deadline(name) => format!("the deadline `{name}`"),
                 };
                 let fault = fault.while_doing(|| format!("while giving {doing} to `{}` {key}", process.name));
-                let halt = Halt::of_fault(cause.at, &fault);
-                self.halt(run, instance, halt, Some(fault))?;
+                let halt = Halt::of(cause.at, &fault.0);
+                self.halt(run, instance, halt, Some(fault.0))?;
                 return Ok(false);
             }
         };
@@ -274,7 +269,7 @@ impl Workbench {
             run.reacted.bound = Some(bound);
             return Ok(false);
         }
-        run.queue.take_root(&follows);
+        run.queue.done_with(&follows);
         let Some(instance) = self.store.instance(&process.name, key)? else {
             return Err(StoreError::Damaged(format!("the deadline `{name}` belongs to no instance")).into());
         };
@@ -306,13 +301,13 @@ impl Workbench {
         Ok(true)
     }
 
-    /// An instance stops, and says why.
+    /// An instance stops, and says why; with the problem where a script failed.
     pub(super) fn halt(
         &mut self,
         run: &mut Run<'_>,
         mut instance: Instance,
         halt: Halt,
-        fault: Option<Fault>,
+        problem: Option<Box<Diagnostic>>,
     ) -> Result<(), Error> {
         if let HaltAt::Event(position) = halt.at {
             let (process, key) = (instance.process.clone(), instance.key.clone());
@@ -323,7 +318,7 @@ impl Workbench {
         instance.stopped = Some(text);
         let (process, key) = (instance.process.clone(), Some(key_of(&instance.key)));
         self.store.keep(&ProcessChange::Instance(instance))?;
-        run.news.push(News::Stopped(Stopped { process, key, halt, problem: fault.map(|fault| fault.0) }));
+        run.news.push(News::Stopped(Stopped { process, key, halt, problem }));
         Ok(())
     }
 
@@ -336,7 +331,7 @@ impl Workbench {
 impl Run<'_> {
     /// A process stops before an event of which nobody can tell whom it concerns.
     fn stop_process(&mut self, process: &Process, event: &Recorded, fault: &Fault) {
-        let halt = Halt::of_fault(HaltAt::Event(event.position), fault);
+        let halt = Halt::of(HaltAt::Event(event.position), &fault.0);
         let failure = Failure {
             position: event.position,
             key: None,
@@ -384,40 +379,51 @@ pub(super) fn reaction_to<'d>(
     Some((aggregate, rules, reacts))
 }
 
-/// Reads an event, as it is now, with what the scripts about it read.
+/// Reads an event, as it is now.
 pub(super) fn read(
     domains: &Domains,
     process: &Process,
-    (reacts, rules): (&Reacts, &EventRules),
+    rules: &EventRules,
     event: &Recorded,
-) -> Result<(Payload, Meta), Error> {
-    let of_event = |kind: &str| meta::of_event(event, kind, true);
-    let payload = domains.payload(rules, event.schema, &event.data, of_event);
-    let payload = payload.map_err(|error| match error {
+) -> Result<Payload, Error> {
+    let payload = domains.payload(rules, event.schema, &event.data, |kind| meta::of_event(event, kind, true));
+    payload.map_err(|error| match error {
         EventError::Fault(fault) => {
             let which = format!("event {} of `{}` (@{})", event.version, event.stream, event.position);
             fault.while_doing(|| format!("while giving {which} to `{}`", process.name)).into()
         }
         other => cannot("reading", other, event),
-    })?;
-    let reads = |script: &Script| script.facts().reads_root("meta");
-    let meta = if reads(&reacts.key) || reads(&reacts.script) { of_event(&rules.name) } else { Meta::default() };
-    Ok((payload, meta))
+    })
+}
+
+/// `meta` of an event, where one of these scripts reads it.
+pub(super) fn meta_for(scripts: &[&Script], rules: &EventRules, event: &Recorded) -> Meta {
+    let reads = scripts.iter().any(|script| script.facts().reads_root("meta"));
+    if reads { meta::of_event(event, &rules.name, true) } else { Meta::default() }
+}
+
+/// The keys of the instances that an event concerns, each once.
+pub(super) fn keys(domains: &Domains, reacts: &Reacts, payload: Payload, meta: Meta) -> Result<Vec<Value>, Fault> {
+    let given = domains.host.keys(&reacts.key, &Projected::new(payload, meta))?;
+    let mut keys: Vec<Value> = Vec::with_capacity(given.len());
+    for key in given.into_iter().map(normal) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
 }
 
 /// Whether an event concerns an instance of a process, or nobody can tell.
 pub(super) fn concerns(domains: &Domains, process: &Process, event: &Recorded) -> bool {
     let Some((_, rules, reacts)) = reaction_to(domains, process, event) else { return false };
-    match read(domains, process, (reacts, rules), event) {
-        Ok((payload, meta)) => {
-            !matches!(domains.host.keys(&reacts.key, &Projected::new(payload, meta)), Ok(keys) if keys.is_empty())
-        }
-        Err(_) => true,
-    }
+    let Ok(payload) = read(domains, process, rules, event) else { return true };
+    let meta = meta_for(&[&reacts.key], rules, event);
+    !matches!(keys(domains, reacts, payload, meta), Ok(keys) if keys.is_empty())
 }
 
 /// A key as it is kept: `7.10` is `7.1`.
-pub(super) fn normal(key: Value) -> Value {
+fn normal(key: Value) -> Value {
     match key {
         Value::Decimal(decimal) => key_of(&Value::Decimal(decimal.normalize()).to_string()),
         other => other,

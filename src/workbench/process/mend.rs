@@ -7,9 +7,7 @@ use crate::event::Time;
 use crate::json::Value;
 use crate::store::{Instance, ProcessChange, ProcessInfo, Step, StepKind, Waiting};
 use crate::workbench::{Error, Misfit, Workbench};
-
-/// How many instances are read at a time.
-const PAGE: usize = 500;
+use std::ops::ControlFlow;
 
 /// What goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,17 +38,7 @@ impl Workbench {
     }
 
     fn mend(&mut self, name: &str, key: Option<&str>, now: Time, kind: StepKind) -> Result<Vec<Mended>, Error> {
-        self.store.begin()?;
-        match self.mend_in_turn(name, key, now, kind) {
-            Ok(mended) => {
-                self.store.commit()?;
-                Ok(mended)
-            }
-            Err(error) => {
-                self.store.rollback();
-                Err(error)
-            }
-        }
+        self.in_turn(|workbench| workbench.mend_in_turn(name, key, now, kind))
     }
 
     fn mend_in_turn(&mut self, name: &str, key: Option<&str>, now: Time, kind: StepKind) -> Result<Vec<Mended>, Error> {
@@ -70,17 +58,13 @@ impl Workbench {
             mended.extend(self.mend_process(info, kind)?);
         }
         if kind == StepKind::Retried {
-            let mut after: Option<Box<str>> = None;
-            loop {
-                let page = self.store.instances(name, after.as_deref(), PAGE)?;
-                after = page.last().map(|last| last.key.clone());
-                let whole = page.len() == PAGE;
-                for instance in page.into_iter().filter(|instance| instance.stopped.is_some()) {
-                    mended.extend(self.mend_instance(instance, now, kind)?);
-                }
-                if !whole {
-                    break;
-                }
+            let mut stopped = Vec::new();
+            self.each_instance(name, |instance| {
+                stopped.extend(Some(instance).filter(|instance| instance.stopped.is_some()));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            for instance in stopped {
+                mended.extend(self.mend_instance(instance, now, kind)?);
             }
         } else if mended.is_empty() {
             let misfit = Misfit::new(format!("`{name}` itself has not stopped"));

@@ -25,7 +25,7 @@ pub use show::{InstanceShown, Rules, Standing, Status, StepShown};
 use super::kept::Kept;
 use super::send::Sent;
 use super::{Error, Misfit, Workbench};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, meant};
 use crate::domain::Domains;
 use crate::domain::process::Process;
 use crate::event::{Position, Time};
@@ -213,16 +213,7 @@ impl Workbench {
     fn react_in_turn(&mut self, run: &mut Run<'_>) -> Result<bool, Error> {
         run.kept.inline = self.begin_inline(run.manner.now)?;
         let result = self.react_within(run);
-        match result {
-            Ok(goes_on) => {
-                self.store.commit()?;
-                Ok(goes_on)
-            }
-            Err(error) => {
-                self.store.rollback();
-                Err(error)
-            }
-        }
+        self.end_turn(result)
     }
 
     fn react_within(&mut self, run: &mut Run<'_>) -> Result<bool, Error> {
@@ -280,18 +271,9 @@ impl Run<'_> {
 /// The process of that name, or what to say where there is none.
 pub(super) fn process_of<'d>(domains: &'d Domains, name: &str) -> Result<&'d Process, Misfit> {
     domains.process(name).ok_or_else(|| {
-        let misfit = Misfit::new(format!("there is no process `{name}`"));
-        match domains.process_like(name) {
-            Some(near) => misfit.hint(format!("did you mean `{near}`?")),
-            None => {
-                let all: Vec<String> = domains.processes().map(|process| format!("`{}`", process.name)).collect();
-                misfit.hint(if all.is_empty() {
-                    "the domain has no processes".to_owned()
-                } else {
-                    format!("the domain has {}", all.join(", "))
-                })
-            }
-        }
+        let known = domains.processes().map(|process| &*process.name);
+        let hint = meant(name, known, "the domain has").unwrap_or_else(|| "the domain has no processes".to_owned());
+        Misfit::new(format!("there is no process `{name}`")).hint(hint)
     })
 }
 

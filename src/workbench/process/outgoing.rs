@@ -25,7 +25,7 @@ impl Workbench {
             run.reacted.bound = Some(bound);
             return Ok(false);
         }
-        run.queue.take_root(&follows);
+        run.queue.done_with(&follows);
         let Some(mut instance) = self.store.instance(&outgoing.process, &outgoing.key)? else {
             return Err(StoreError::Damaged(format!("the command `{}` belongs to no instance", outgoing.id)).into());
         };
@@ -50,12 +50,10 @@ impl Workbench {
             }
             Err(Error::Store(error)) => return Err(error.into()),
             Err(error) => {
-                let halt = Halt::of_error(HaltAt::Command(outgoing.id.clone()), &error);
-                let fault = match error {
-                    Error::Script(fault) => Some(fault),
-                    _ => None,
-                };
-                self.halt(run, instance, halt, fault)?;
+                let failed = matches!(error, Error::Script(_));
+                let problem = Box::new(error.into_diagnostic("process"));
+                let halt = Halt::of(HaltAt::Command(outgoing.id.clone()), &problem);
+                self.halt(run, instance, halt, failed.then_some(problem))?;
             }
         }
         Ok(true)

@@ -5,10 +5,10 @@ use super::instance::concerns;
 use crate::domain::Domains;
 use crate::domain::process::Process;
 use crate::event::{Position, Recorded, Time};
-use crate::store::{Deadline, EventFilter, Outgoing, ProcessInfo, Store, StoreError, Waiting};
+use crate::store::{Deadline, EventFilter, Failure, Outgoing, ProcessInfo, Store, StoreError, Waiting};
 use crate::workbench::Error;
 use crate::workbench::events::event_at;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// How many events are read ahead for each process.
 const AHEAD: usize = 128;
@@ -41,7 +41,6 @@ pub(super) struct Queue<'d> {
 
 /// The events that one process is still to see.
 struct Lane<'d> {
-    name: &'d str,
     process: &'d Process,
     filter: EventFilter,
     info: Option<ProcessInfo>,
@@ -80,7 +79,6 @@ pub(super) enum Root {
 impl<'d> Queue<'d> {
     pub(super) fn new(domains: &'d Domains, seen: &Seen) -> Self {
         let lane = |process: &'d Process| Lane {
-            name: &process.name,
             process,
             filter: EventFilter {
                 kinds: Some(domains.stored_kinds(process.handlers.keys())),
@@ -104,7 +102,7 @@ impl<'d> Queue<'d> {
     pub(super) fn look(&mut self, store: &mut dyn Store) -> Result<bool, StoreError> {
         let mut fresh = false;
         for lane in &mut self.lanes {
-            lane.info = store.process(lane.name)?;
+            lane.info = store.process(&lane.process.name)?;
             match &lane.info {
                 Some(info) => {
                     while lane.events.front().is_some_and(|event| event.position <= info.checkpoint) {
@@ -122,7 +120,7 @@ impl<'d> Queue<'d> {
     pub(super) fn next(&mut self, store: &mut dyn Store, now: Time) -> Result<Option<Work>, Error> {
         let mut after = 0;
         while let Some(outgoing) = store.outgoing(after)? {
-            if self.lanes.iter().any(|lane| lane.name == &*outgoing.process) {
+            if self.lanes.iter().any(|lane| lane.process.name == outgoing.process) {
                 return Ok(Some(Work::Send(outgoing)));
             }
             // Its process is not among the rules: it stays where it is.
@@ -136,7 +134,7 @@ impl<'d> Queue<'d> {
             }
         };
         for lane in self.lanes.iter_mut().filter(|lane| lane.info.is_some()) {
-            if let Some(waiting) = store.waiting(lane.name)?
+            if let Some(waiting) = store.waiting(&lane.process.name)?
                 && let Some(event) = event_at(store, waiting.position)?
             {
                 consider((event.time, event.position.0), Work::Waiting(waiting, Box::new(event)));
@@ -146,9 +144,12 @@ impl<'d> Queue<'d> {
             }
             lane.read(self.domains, store)?;
             if let Some(event) = lane.events.front() {
-                consider((event.time, event.position.0), Work::Event(lane.name.into(), Box::new(event.clone())));
+                consider(
+                    (event.time, event.position.0),
+                    Work::Event(lane.process.name.clone(), Box::new(event.clone())),
+                );
             }
-            if let Some(deadline) = store.deadline(lane.name)?.filter(|deadline| deadline.due <= now) {
+            if let Some(deadline) = store.deadline(&lane.process.name)?.filter(|deadline| deadline.due <= now) {
                 consider((deadline.due, u64::MAX), Work::Deadline(deadline));
             }
         }
@@ -158,12 +159,12 @@ impl<'d> Queue<'d> {
     /// How far everything was looked at.
     pub(super) fn seen(&self) -> Seen {
         let before = |event: &Recorded| Position(event.position.0.saturating_sub(1));
-        let of = |lane: &Lane<'_>| (lane.name.into(), lane.events.front().map_or(lane.scanned, before));
+        let of = |lane: &Lane<'_>| (lane.process.name.clone(), lane.events.front().map_or(lane.scanned, before));
         Seen(self.lanes.iter().map(of).collect())
     }
 
     fn lane(&mut self, process: &str) -> Option<&mut Lane<'d>> {
-        self.lanes.iter_mut().find(|lane| lane.name == process)
+        self.lanes.iter_mut().find(|lane| *lane.process.name == *process)
     }
 
     /// A process has seen everything up to there, by the rules with that digest.
@@ -181,7 +182,7 @@ impl<'d> Queue<'d> {
     }
 
     /// A process cannot go on beyond an event.
-    pub(super) fn stopped_at(&mut self, process: &str, failure: crate::store::Failure) {
+    pub(super) fn stopped_at(&mut self, process: &str, failure: Failure) {
         if let Some(lane) = self.lane(process) {
             lane.moved = true;
             if let Some(info) = &mut lane.info {
@@ -231,11 +232,9 @@ impl<'d> Queue<'d> {
         }
     }
 
-    /// The same of something that is done with now.
-    pub(super) fn take_root(&mut self, of: &Follows) -> Root {
-        let root = self.root(of);
-        self.roots.remove(of);
-        root
+    /// It is done, and nothing follows from it by itself.
+    pub(super) fn done_with(&mut self, what: &Follows) {
+        self.roots.remove(what);
     }
 
     /// Something follows from there.
@@ -268,7 +267,7 @@ impl<'d> Queue<'d> {
         self.roots.retain(|what, _| !matches!(what, Follows::Event(position) if *position <= seen));
         if self.counts.len() > MAX_ROOTS {
             let roots = &self.roots;
-            let live: std::collections::HashSet<Root> = roots.values().copied().collect();
+            let live: HashSet<Root> = roots.values().copied().collect();
             self.counts.retain(|root, _| live.contains(root));
         }
     }

@@ -190,7 +190,7 @@ impl Workbench {
         self.each_instance(name, |instance| Ok(each(shown(&domains, instance))))
     }
 
-    fn each_instance(
+    pub(super) fn each_instance(
         &mut self,
         name: &str,
         mut each: impl FnMut(Instance) -> Result<ControlFlow<()>, Error>,

@@ -88,12 +88,11 @@ pub(super) struct Failed {
 impl Failed {
     /// What the store keeps of it.
     pub(super) fn to_note(&self) -> Failure {
-        let place = self.fault.0.place.as_ref();
         Failure {
             position: self.position,
             key: self.key.clone(),
             error: self.fault.0.message.as_str().into(),
-            place: place.map(|place| format!("{}:{}:{}", place.source.name, place.line(), place.column()).into()),
+            place: self.fault.0.place.as_ref().map(|place| place.to_string().into()),
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::domain::scenario::{Expectation, ExpectedSend, ScenarioDefinition};
 use crate::event::StreamName;
 use crate::json::{self, Object, Value};
-use crate::workbench::Error;
 use crate::workbench::process::{Happened, InstanceShown, Manner, Standing, Stopped};
 use crate::workbench::send::Sent;
+use crate::workbench::{Error, Workbench};
 
 /// How much may follow from one command of a scenario.
 const MAX_STEPS: u64 = 1_000;
@@ -27,8 +27,7 @@ impl Stage {
         if self.workbench.domains.processes().next().is_none() {
             return Ok(());
         }
-        let met = self.workbench.store.begin().map_err(Error::from).and_then(|()| self.workbench.meet_processes());
-        let met = met.and_then(|()| Ok(self.workbench.store.commit()?));
+        let met = self.workbench.in_turn(Workbench::meet_processes);
         met.map_err(|error| broken(error, &scenario.name.place))
     }
 
