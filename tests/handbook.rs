@@ -1,4 +1,5 @@
-//! What is written runs: every block of the README and the docs, and the reference of commands is fresh.
+//! What is written runs: every block of the README and the docs, and the reference of commands is fresh. What there is
+//! is written: the page of the domain format has an example of every key and function, and the index names every page.
 //!
 //! A block marked `console` holds commands after `$ ` (they go on after `> `) and, below each, exactly what it says,
 //! stdout and stderr as they come. `…` in an expected line stands for any text, a line of `…` alone for any lines.
@@ -8,6 +9,10 @@
 //! takes for granted stands in a comment that readers do not see, `<!-- sh: esctl init -->`, and is run as well.
 
 use crate::support::{Folder, sources};
+use esctl::script::functions;
+use regex::Regex;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -102,18 +107,26 @@ fn every_block_of_the_handbook_runs() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// The README, and all pages in the folder of the docs and the folders within it.
 fn documents() -> Vec<PathBuf> {
     let mut found = vec![sources().join("README.md")];
-    for folder in ["docs", "docs/decisions"] {
-        let Ok(entries) = fs::read_dir(sources().join(folder)) else {
-            continue;
-        };
-        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        found.extend(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")));
-    }
+    pages(&sources().join("docs"), &mut found);
     found.retain(|file| file.exists());
     found
+}
+
+/// The pages of a folder, then those of the folders in it, by name.
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    found.extend(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")));
+    for folder in folders {
+        pages(&folder, found);
+    }
 }
 
 /// A block with its mark and the line it begins at.
@@ -270,6 +283,118 @@ fn line_fits(expected: &str, said: &str) -> bool {
         rest = &rest[at + part.len()..];
     }
     rest.ends_with(last)
+}
+
+/// What of the domain format no block shows that is run: keys that the schema offers, and functions that scripts can call.
+fn without_example(page: &str) -> Vec<String> {
+    let run =
+        blocks(page).into_iter().filter(|block| block.mark.starts_with("sh") || block.mark.starts_with("console"));
+    let examples: String = run.map(|block| block.text).collect();
+    let has = |pattern: &str| Regex::new(pattern).unwrap().is_match(&examples);
+    let schema = fs::read_to_string(sources().join("src/domain/schema.json")).unwrap();
+    let mut keys = BTreeSet::new();
+    offered(&serde_json::from_str(&schema).unwrap(), &mut keys);
+    let mut missing: Vec<_> = keys.into_iter().filter(|key| !has(&format!(r"\b{key}:"))).collect();
+    let known = functions::OWN.iter().chain(functions::PACKAGED).map(|name| (*name).to_owned());
+    let called: BTreeSet<_> = known.chain(registered("desk")).chain(registered("react")).collect();
+    missing.extend(called.into_iter().filter(|name| !has(&format!(r"\b{name}\(|\.{name}\b"))));
+    missing
+}
+
+/// The keys that a schema names, at whatever depth.
+fn offered(schema: &Value, keys: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            for member in members.values() {
+                offered(member, keys);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                offered(item, keys);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The names of the functions that a file of `script/` puts into an engine.
+fn registered(file: &str) -> Vec<String> {
+    let source = fs::read_to_string(sources().join(format!("src/script/{file}.rs"))).unwrap();
+    let names = Regex::new(r#"register_fn\(\s*"(\w+)""#).unwrap();
+    names.captures_iter(&source).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn every_key_and_every_function_has_an_example_that_runs() {
+    let page = fs::read_to_string(sources().join("docs/domain-format.md")).unwrap();
+    let missing = without_example(&page);
+    assert!(missing.is_empty(), "docs/domain-format.md has no example that is run of: {}", missing.join(", "));
+}
+
+#[test]
+fn what_has_no_example_is_found() {
+    let missing =
+        without_example("```sh\ndomain: a\nemit(\"B\"); add_days(t, 1)\n```\n\n```yaml\naggregates: b\n```\n");
+    for name in ["aggregates", "on_deadline", "one_of", "emit_to", "cancel", "delete", "round", "zip"] {
+        assert!(missing.iter().any(|found| found == name), "`{name}` is not missed: {missing:?}");
+    }
+    for name in ["domain", "emit", "add_days"] {
+        assert!(!missing.iter().any(|found| found == name), "`{name}` is there: {missing:?}");
+    }
+}
+
+/// What a page links to within the repository: the files, each with the heading that is meant, if one is.
+fn linked(document: &Path) -> Vec<(PathBuf, String)> {
+    let text = fs::read_to_string(document).unwrap();
+    let links = Regex::new(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)").unwrap();
+    let folder = document.parent().unwrap();
+    let target = |file: &str| if file.is_empty() { document.to_owned() } else { folder.join(file) };
+    links
+        .captures_iter(&text)
+        .map(|link| (target(&link[1]), link.get(2).map_or("", |at| at.as_str()).to_owned()))
+        .collect()
+}
+
+/// The headings of a page as links name them: in small letters, `-` for spaces, without marks.
+fn headings(page: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let named = |heading: &str| -> String {
+        let letters = heading.to_lowercase().replace(' ', "-");
+        letters.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_')).collect()
+    };
+    let heading = |line: &str| Some(named(line.strip_prefix('#')?.trim_start_matches('#').trim()));
+    text.lines().filter_map(heading).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = String::new();
+    for document in documents() {
+        for (target, heading) in linked(&document) {
+            if !target.exists() || !heading.is_empty() && !headings(&target).contains(&heading) {
+                let _ = writeln!(broken, "{}: {}#{heading}", document.display(), target.display());
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{broken}");
+}
+
+#[test]
+fn the_index_names_every_page() {
+    let index = sources().join("docs/README.md");
+    let named: BTreeSet<_> = linked(&index).iter().map(|(target, _)| target.canonicalize().unwrap()).collect();
+    let decisions = sources().join("docs/decisions");
+    let unnamed: Vec<_> = documents()
+        .into_iter()
+        .skip(1)
+        .filter(|page| *page != index && !page.starts_with(&decisions))
+        .filter(|page| !named.contains(&page.canonicalize().unwrap()))
+        .collect();
+    assert!(unnamed.is_empty(), "docs/README.md does not name: {unnamed:?}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure};
+use super::replay::named;
 use crate::render::{Format, turn};
-use esctl::event::StreamName;
 use esctl::workbench::bisect::Wanted;
 
 const EXAMPLES: &str = "\
@@ -62,7 +62,7 @@ impl BisectArgs {
 }
 
 fn state(stream: &str, args: &BisectArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let stream = StreamName::new(stream).map_err(|error| Failure::usage(error.to_string()))?;
+    let stream = named(stream)?;
     let mut workbench = context.workbench(Purpose::Look)?;
     let condition = workbench.condition(&stream, &args.condition)?.map_err(Failure::misread)?;
     let found = workbench.bisect(&stream, &condition, args.wanted());

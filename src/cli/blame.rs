@@ -2,9 +2,8 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure};
-use super::replay::moment;
+use super::replay::{moment, named};
 use crate::render::{Listing, blame};
-use esctl::event::StreamName;
 
 const EXAMPLES: &str = "examples:\n  esctl blame account/ada\n  esctl blame account/ada balance --at 1 -o ndjson";
 
@@ -28,7 +27,7 @@ pub struct BlameArgs {
 
 /// Runs the verb.
 pub fn run(args: &BlameArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let stream = StreamName::new(&args.stream).map_err(|error| Failure::usage(error.to_string()))?;
+    let stream = named(&args.stream)?;
     let at = moment(args.at.as_deref())?;
     let mut workbench = context.workbench(Purpose::Look)?;
     let blamed = workbench.blame(&stream, at, args.path.as_deref());

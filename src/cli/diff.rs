@@ -3,11 +3,11 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::project::tick;
-use super::replay::moment;
+use super::replay::{moment, named};
 use crate::render::differences::Differences;
 use crate::render::talk::Ticker;
 use crate::render::{diff, parting, row_diff};
-use esctl::event::{Moment, MomentError, StreamName};
+use esctl::event::{Moment, MomentError};
 use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::{Error, Workbench};
 use std::path::{Path, PathBuf};
@@ -69,9 +69,8 @@ pub fn run(args: &DiffArgs, context: &mut Context) -> Result<Exit, Failure> {
 }
 
 fn states(stream: &str, other: &str, to: Option<&str>, context: &mut Context) -> Result<bool, Failure> {
-    let name = |text: &str| StreamName::new(text).map_err(|error| Failure::usage(error.to_string()));
-    let stream = name(stream)?;
-    let second = if other.contains('/') { Some(name(other)?) } else { None };
+    let stream = named(stream)?;
+    let second = if other.contains('/') { Some(named(other)?) } else { None };
     if second.is_some() && to.is_some() {
         return Err(Failure::usage("two streams are compared as they are now")
             .hint("`esctl replay STREAM --at MOMENT -o json` gives a state at a moment"));

@@ -3,8 +3,9 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
 use super::follow::{Following, not_with};
+use super::replay::named;
 use crate::render::{Listing, records};
-use esctl::event::{Moment, Position, StreamName};
+use esctl::event::{Moment, Position};
 use esctl::store::EventFilter;
 use esctl::workbench::events::EventQuery;
 use std::ops::ControlFlow;
@@ -112,9 +113,8 @@ fn follow(args: EventsArgs, context: &mut Context) -> Result<(), Failure> {
 }
 
 fn query(args: EventsArgs) -> Result<EventQuery, Failure> {
-    let stream = args.stream.map(|name| StreamName::new(&name)).transpose();
     let filter = EventFilter {
-        stream: stream.map_err(|error| Failure::usage(error.to_string()))?,
+        stream: args.stream.as_deref().map(named).transpose()?,
         aggregate: args.aggregate.map(Into::into),
         kinds: None,
         kind: args.kind.map(Into::into),

@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure, ended};
 use super::{rules, sources, step};
 use crate::render::{Format, Listing, records, state, wire};
 use esctl::diagnostic::suggest;
-use esctl::event::{Moment, MomentError, StreamName};
+use esctl::event::{Moment, MomentError, StreamName, StreamNameError};
 use esctl::workbench::Workbench;
 use esctl::workbench::replay::Stretch;
 use std::ops::ControlFlow;
@@ -55,7 +55,7 @@ pub struct ReplayArgs {
 
 /// Runs the verb.
 pub fn run(args: &ReplayArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let stream = StreamName::new(&args.stream).map_err(|error| Failure::usage(error.to_string()))?;
+    let stream = named(&args.stream)?;
     let (at, from) = (moment(args.at.as_deref())?, moment(args.from.as_deref())?);
     let steps = args.steps || args.step;
     if from.is_some() && !steps {
@@ -94,6 +94,15 @@ fn workbench(args: &ReplayArgs, context: &Context) -> Result<Workbench, Failure>
         }
         (None, None) => context.workbench(Purpose::Look),
     }
+}
+
+/// The stream that an argument names.
+pub(super) fn named(text: &str) -> Result<StreamName, Failure> {
+    StreamName::new(text).map_err(|error| match error {
+        // The others say what is wrong with a name that is too long to be shown, or not fit to be.
+        StreamNameError::Shape => Failure::usage(format!("`{text}`: {error}")),
+        other => Failure::usage(other.to_string()),
+    })
 }
 
 /// A moment as it is written for `--at`.

@@ -6,9 +6,9 @@ use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
 use super::react::{ReactArgs, after_sending};
-use super::replay::moment;
+use super::replay::{moment, named};
 use crate::render::{Format, Talk, receipt, wire};
-use esctl::event::{Expect, StreamName, Time, Version};
+use esctl::event::{Expect, Time, Version};
 use esctl::workbench::Workbench;
 use esctl::workbench::project::preview::Outcome;
 use esctl::workbench::send::{Request, Sent};
@@ -249,8 +249,7 @@ fn with_id(failure: Failure, id: &str) -> Failure {
 }
 
 fn request(args: SendArgs, workbench: &Workbench) -> Result<Request, Failure> {
-    let stream = StreamName::new(&args.stream.unwrap_or_default());
-    let stream = stream.map_err(|error| Failure::usage(error.to_string()))?;
+    let stream = named(&args.stream.unwrap_or_default())?;
     let command = args.command.unwrap_or_default();
     let declared = workbench.command_fields(&stream, &command)?;
     let data = payload::payload(&command, &declared, args.data.as_deref(), &args.fields)?;

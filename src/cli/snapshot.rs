@@ -2,6 +2,7 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
+use super::replay::named;
 use crate::render::talk::Ticker;
 use crate::render::{Listing, snapshots, text};
 use esctl::event::{StreamName, Version};
@@ -61,8 +62,7 @@ fn known(
     purpose: Purpose,
     context: &Context,
 ) -> Result<(Workbench, Vec<(StreamName, Version)>), Failure> {
-    let names: Result<Vec<StreamName>, _> = args.streams.iter().map(|name| StreamName::new(name)).collect();
-    let names = names.map_err(|error| Failure::usage(error.to_string()))?;
+    let names: Vec<_> = args.streams.iter().map(|name| named(name)).collect::<Result<_, _>>()?;
     let mut workbench = context.workbench(purpose)?;
     let streams = workbench.named_streams(names)?;
     Ok((workbench, streams))

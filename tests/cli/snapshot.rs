@@ -504,7 +504,7 @@ fn what_is_not_there_is_said() {
     assert_snapshot!(folder.esctl("snapshot list counter"), @r"
     exit: 2
     stderr:
-    error: a stream is named `aggregate/id`, as in `account/ada`
+    error: `counter`: a stream is named `aggregate/id`, as in `account/ada`
     ");
     // A stream that the domain does not know any more is left alone, and listed.
     count(&folder, "a", &[10]);

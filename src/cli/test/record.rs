@@ -2,10 +2,11 @@
 
 use super::super::context::{Context, Purpose};
 use super::super::failure::{Exit, Failure};
+use super::super::replay::named;
 use crate::render::{recorded, report};
 use esctl::diagnostic::{self, Source};
 use esctl::domain::Domains;
-use esctl::event::{Position, StreamName};
+use esctl::event::Position;
 use esctl::workbench::record::{Recording, Stretch};
 use esctl::workbench::test::run_scenarios;
 use std::io::Write as _;
@@ -30,8 +31,7 @@ pub fn run(what: &str, context: &mut Context) -> Result<Exit, Failure> {
 /// `account/ada`, or `@3..9`.
 fn stretch(what: &str) -> Result<Stretch, Failure> {
     let Some(range) = what.strip_prefix('@') else {
-        let stream = StreamName::new(what).map_err(|error| Failure::usage(error.to_string()))?;
-        return Ok(Stretch::Stream(stream));
+        return Ok(Stretch::Stream(named(what)?));
     };
     let wrong = || {
         Failure::usage(format!("`{what}` is no stretch of the log")).hint("write two positions, both included: `@3..9`")
