@@ -41,6 +41,7 @@ const VERBS: &[&str] = &[
     "project show",
     "project parked",
     "project retry",
+    "project verify",
     "sql",
     "process",
     "process list",
@@ -58,7 +59,12 @@ const VERBS: &[&str] = &[
     "snapshot",
     "snapshot list",
     "snapshot rebuild",
+    "completions",
+    "man",
 ];
+
+/// The topics of the help, in the order of their list.
+const TOPICS: &[&str] = &["exit-codes", "formats", "scripts", "time"];
 
 #[test]
 fn the_reference_of_commands_is_fresh() {
@@ -81,6 +87,9 @@ fn reference() -> String {
     section("esctl", "--help");
     for verb in VERBS {
         section(&format!("esctl {verb}"), &format!("{verb} --help"));
+    }
+    for topic in TOPICS {
+        section(&format!("esctl help {topic}"), &format!("help {topic}"));
     }
     out
 }

@@ -72,6 +72,11 @@ impl Color {
     }
 }
 
+/// What is said where the arguments were not even understood.
+pub fn talk(json: bool) -> Talk {
+    Talk { color: Color::Auto.holds_for(&io::stderr()), json }
+}
+
 impl ValueEnum for Format {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Table, Self::Json, Self::Ndjson, Self::Csv]

@@ -7,6 +7,7 @@ use super::replay::named;
 use crate::render::{Listing, records};
 use esctl::event::{Moment, Position};
 use esctl::store::EventFilter;
+use esctl::workbench::Workbench;
 use esctl::workbench::events::EventQuery;
 use std::ops::ControlFlow;
 
@@ -72,9 +73,25 @@ pub fn run(args: EventsArgs, context: &mut Context) -> Result<Exit, Failure> {
         }
     }
     let mut listing = Listing::new(records::EVENTS, &mut context.out);
-    let done = workbench.events(&query, &mut |event| listing.push(&event));
+    let mut any = false;
+    let done = workbench.events(&query, &mut |event| {
+        any = true;
+        listing.push(&event)
+    });
     ended(done, listing)?;
+    if !any {
+        say_unknown(&query.filter, &mut workbench, context)?;
+    }
     Ok(Exit::Done)
+}
+
+/// Says which name of a filter stands for nothing. That is no error: somebody may be about to send the first event.
+pub(super) fn say_unknown(filter: &EventFilter, workbench: &mut Workbench, context: &Context) -> Result<(), Failure> {
+    if let Some(misfit) = workbench.unknown_in(filter)? {
+        let words = std::iter::once(misfit.message).chain(misfit.hints).collect::<Vec<_>>();
+        context.talk.note(&words.join("; "));
+    }
+    Ok(())
 }
 
 /// Lists what is there and goes on with what comes.

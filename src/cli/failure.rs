@@ -283,14 +283,16 @@ pub fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
         let text = error.render().to_string();
         let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
         let hint = "`esctl --help` lists the verbs, `esctl VERB --help` says what they take";
-        return Failure::usage(message).hint(hint).report(Talk { color: false, json: true });
+        let mut failure = Failure::usage(message);
+        failure.hints.extend(text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned));
+        return failure.hint(hint).report(Talk { color: false, json: true });
     }
     let _ = error.print();
     Exit::Misunderstood
 }
 
 /// Whether the arguments, though not understood, ask for JSON.
-fn asks_for_json(arguments: &[OsString]) -> bool {
+pub fn asks_for_json(arguments: &[OsString]) -> bool {
     let text: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let named = |form: &str| matches!(form, "json" | "ndjson");
     let apart = text.windows(2).any(|pair| matches!(&*pair[0], "-o" | "--output") && named(&pair[1]));

@@ -7,6 +7,8 @@ mod batch;
 mod bisect;
 mod blame;
 mod check;
+mod complete;
+mod completions;
 mod context;
 mod describe;
 mod diff;
@@ -18,6 +20,7 @@ mod fork;
 mod import;
 mod init;
 mod lines;
+mod man;
 mod newfile;
 mod payload;
 mod plan;
@@ -35,6 +38,7 @@ mod sql;
 mod step;
 mod streams;
 mod test;
+mod topics;
 mod trace;
 mod verify;
 
@@ -76,6 +80,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("read models", &["project", "sql"]),
     ("processes", &["process"]),
     ("store", &["rules", "verify", "backup", "fork", "export", "import", "snapshot"]),
+    ("shell", &["completions", "man"]),
 ];
 
 /// The template of a verb's help: no capitals, the usage after the sentence.
@@ -84,7 +89,6 @@ const VERB_HELP: &str = "{about-with-newline}\nusage: {usage}\n\n{all-args}{afte
 /// the workbench for event-sourced domains: rules as text, streams in one file
 #[derive(Debug, Parser)]
 #[command(name = "esctl", version, disable_help_flag = true, disable_version_flag = true, max_term_width = 100)]
-#[command(after_help = MORE)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -124,11 +128,23 @@ enum Verb {
     Fork(fork::ForkArgs),
     Verify(verify::VerifyArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let arguments = with_help_last(std::env::args_os().collect());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some(complete::WORD) => return complete::run(&arguments[2..]),
+        Some("help") => {
+            if let Some(word) = arguments.get(2).and_then(|word| word.to_str()).filter(|word| !is_verb_or_flag(word)) {
+                return topics::answer(word, &arguments, &verbs().collect::<Vec<_>>()).into();
+            }
+        }
+        _ => {}
+    }
+    let arguments = with_help_last(arguments);
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error, &arguments).into(),
@@ -167,9 +183,25 @@ fn carry_out(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Fork(args) => fork::run(&args, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Snapshot(args) => snapshot::run(args, context),
+        Verb::Completions(args) => completions::run(&args, context),
+        Verb::Man(args) => man::run(&args, command(), context),
     }?;
     context.out.flush().map_err(Failure::output)?;
     Ok(exit)
+}
+
+/// The verbs, in the order of the help.
+fn verbs() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|(_, verbs)| *verbs).copied()
+}
+
+fn is_verb_or_flag(word: &str) -> bool {
+    word.starts_with('-') || verbs().any(|verb| verb == word)
+}
+
+/// The command line with all its verbs, as the help shows it.
+fn command() -> clap::Command {
+    with_house_style(Cli::command())
 }
 
 /// `esctl help VERB` is what people type: it means `esctl VERB --help`.
@@ -182,8 +214,8 @@ fn with_help_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = with_house_style(Cli::command());
-    let matches = command.clone().try_get_matches_from(arguments)?;
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     cli.globals.names_store = matches.value_source("store") == Some(ValueSource::CommandLine);
     // clap lets those after the verb replace those before it; a domain must not go missing quietly.
@@ -203,7 +235,7 @@ fn count_domains(arguments: &[OsString]) -> usize {
 
 /// Lower case throughout, and the verbs in groups.
 fn with_house_style(command: clap::Command) -> clap::Command {
-    let width = GROUPS.iter().flat_map(|(_, verbs)| *verbs).map(|verb| verb.len()).max().unwrap_or(0);
+    let width = verbs().map(str::len).max().unwrap_or(0);
     let mut list = String::new();
     for (group, verbs) in GROUPS {
         let _ = writeln!(list, "{group}:");
@@ -215,7 +247,7 @@ fn with_house_style(command: clap::Command) -> clap::Command {
         list.push('\n');
     }
     let template = format!("{{about-with-newline}}\nusage: {{usage}}\n\n{list}options:\n{{options}}{{after-help}}");
-    lower_case(command).help_template(template)
+    lower_case(command).help_template(template).after_help(format!("{}\n{MORE}", topics::list()))
 }
 
 fn lower_case(command: clap::Command) -> clap::Command {

@@ -1,9 +1,13 @@
 //! `streams`: what is in the store.
 
 use super::context::{Context, Purpose};
+use super::events::say_unknown;
 use super::failure::{Exit, Failure, ended};
 use super::replay::moment;
 use crate::render::{Listing, records};
+use esctl::event::StreamName;
+use esctl::store::EventFilter;
+use esctl::workbench::Workbench;
 
 const EXAMPLES: &str = "examples:\n  esctl streams\n  esctl streams 'account/*' -o csv\n  esctl streams --at @2";
 
@@ -30,7 +34,29 @@ pub fn run(args: &StreamsArgs, context: &mut Context) -> Result<Exit, Failure> {
         workbench = workbench.as_of(at)?;
     }
     let mut listing = Listing::new(records::STREAMS, &mut context.out);
-    let done = workbench.streams(args.pattern.as_deref(), &mut |stream| listing.push(&stream));
+    let mut any = false;
+    let done = workbench.streams(args.pattern.as_deref(), &mut |stream| {
+        any = true;
+        listing.push(&stream)
+    });
     ended(done, listing)?;
+    if let Some(pattern) = args.pattern.as_deref().filter(|_| !any) {
+        say_none(pattern, &mut workbench, context)?;
+    }
     Ok(Exit::Done)
+}
+
+/// Says what was probably meant by a pattern that nothing is like.
+fn say_none(pattern: &str, workbench: &mut Workbench, context: &Context) -> Result<(), Failure> {
+    if pattern.contains(['*', '?']) {
+        return Ok(());
+    }
+    if let Ok(stream) = StreamName::new(pattern) {
+        return say_unknown(&EventFilter { stream: Some(stream), ..EventFilter::default() }, workbench, context);
+    }
+    let domains = &workbench.domains;
+    let aggregate = domains.aggregate(pattern).map(|aggregate| &*aggregate.name);
+    let meant = aggregate.or_else(|| domains.aggregate_like(pattern)).map(|name| format!("; did you mean `{name}/*`?"));
+    context.talk.note(&format!("no stream has the name `{pattern}`{}", meant.unwrap_or_default()));
+    Ok(())
 }

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod operators;
 pub mod project;
 pub mod react;
+pub mod signatures;
 pub mod state;
 pub mod text;
 pub mod upcast;

@@ -1,7 +1,8 @@
 //! The log: events of the whole store, filtered, forwards or backwards.
 
-use super::{Error, PAGE, Workbench};
-use crate::event::{Position, Recorded};
+use super::{Error, Misfit, PAGE, Workbench};
+use crate::diagnostic::meant;
+use crate::event::{Position, Recorded, StreamName, Version};
 use crate::store::{EventFilter, Store};
 use std::ops::ControlFlow;
 
@@ -22,6 +23,45 @@ impl Workbench {
     /// The event at a position, with its command; `None` beyond the end and at 0.
     pub fn event_at(&mut self, position: Position) -> Result<Option<Recorded>, Error> {
         event_at(self.store.as_mut(), position)
+    }
+
+    /// The first name in a filter that stands for nothing, with what was probably meant. No event passes such a filter, today.
+    pub fn unknown_in(&mut self, filter: &EventFilter) -> Result<Option<Misfit>, Error> {
+        if let Some(stream) = &filter.stream
+            && self.store.version(stream)? == Version(0)
+        {
+            return match self.no_stream(stream) {
+                Ok(misfit) | Err(Error::Misfit(misfit)) => Ok(Some(misfit)),
+                Err(error) => Err(error),
+            };
+        }
+        let unknown = |name: &str, words: String, known: Vec<&str>, all: &str| {
+            if known.contains(&name) {
+                return None;
+            }
+            let misfit = Misfit::new(words);
+            Some(match meant(name, known, all) {
+                Some(hint) => misfit.hint(hint),
+                None => misfit,
+            })
+        };
+        let domains = &self.domains;
+        let aggregate = filter.aggregate.as_deref().and_then(|name| {
+            let known = domains.aggregates().map(|aggregate| &*aggregate.name).collect();
+            unknown(name, format!("there is no aggregate `{name}`"), known, "the domain has")
+        });
+        let kind = || {
+            let name = filter.kind.as_deref()?;
+            let own = filter.stream.as_ref().map(StreamName::aggregate).or(filter.aggregate.as_deref());
+            let all = domains.aggregates().filter(|aggregate| own.is_none_or(|own| *aggregate.name == *own));
+            let types = all.flat_map(|aggregate| &aggregate.events);
+            let known = types.flat_map(|(name, event)| std::iter::once(name).chain(&event.was)).map(|name| &**name);
+            match own {
+                Some(own) => unknown(name, format!("`{own}` has no event `{name}`"), known.collect(), "it has"),
+                None => unknown(name, format!("there is no event `{name}`"), known.collect(), "the domain has"),
+            }
+        };
+        Ok(aggregate.or_else(kind))
     }
 
     /// Hands over one event after the other, with its command, in constant memory; nothing stays open meanwhile.

@@ -3,8 +3,32 @@
 use crate::support::Folder;
 
 const VERBS: &[&str] = &[
-    "init", "check", "test", "describe", "schema", "send", "replay", "events", "streams", "diff", "blame", "bisect",
-    "trace", "plan", "project", "sql", "process", "rules", "verify", "backup", "fork", "export", "import", "snapshot",
+    "init",
+    "check",
+    "test",
+    "describe",
+    "schema",
+    "send",
+    "replay",
+    "events",
+    "streams",
+    "diff",
+    "blame",
+    "bisect",
+    "trace",
+    "plan",
+    "project",
+    "sql",
+    "process",
+    "rules",
+    "verify",
+    "backup",
+    "fork",
+    "export",
+    "import",
+    "snapshot",
+    "completions",
+    "man",
 ];
 const PROJECT_VERBS: &[&str] = &["list", "status", "rebuild", "parked", "retry", "show", "verify"];
 const PROCESS_VERBS: &[&str] = &["list", "status", "show", "run", "retry", "skip"];
@@ -27,7 +51,15 @@ fn the_help_lists_the_verbs_in_groups_and_nothing_else() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert_eq!(listed, VERBS);
-    for group in ["\ndomain:\n", "\nstreams:\n", "\nhistory:\n", "\nread models:\n", "\nprocesses:\n", "\nstore:\n"] {
+    for group in [
+        "\ndomain:\n",
+        "\nstreams:\n",
+        "\nhistory:\n",
+        "\nread models:\n",
+        "\nprocesses:\n",
+        "\nstore:\n",
+        "\nshell:\n",
+    ] {
         assert!(help.contains(group), "{help}");
     }
 }

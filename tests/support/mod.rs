@@ -129,6 +129,16 @@ impl Folder {
         self.run(command, stdin.as_ref())
     }
 
+    /// The same where nobody reads what it prints: the other end of its stdout is closed before it begins.
+    pub fn esctl_unread(&self, arguments: &str) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_esctl"));
+        self.surround(&mut command);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.args(words(arguments)).stdin(Stdio::null()).stdout(writer);
+        command.output().unwrap().into()
+    }
+
     /// Runs a bash script that finds `esctl` on its path.
     pub fn bash(&self, script: &str) -> Outcome {
         let mut command = Command::new("bash");

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 /// How a screen begins: its first line is written at the upper left.
 const TOP: &str = "\u{1b}[1;1H";
 
-/// A terminal, and `esctl` on it.
+/// A terminal, and a program on it.
 pub struct Terminal {
     ours: File,
     child: Child,
@@ -35,7 +35,13 @@ pub struct Ended {
 
 impl Terminal {
     /// Begins `esctl` as the leader of a session whose terminal this is; `None` where there is no `setsid` to do so.
-    pub fn with(folder: &Folder, arguments: &str, (width, height): (u16, u16)) -> Option<Self> {
+    pub fn with(folder: &Folder, arguments: &str, size: (u16, u16)) -> Option<Self> {
+        let program: Vec<&str> = [env!("CARGO_BIN_EXE_esctl")].into_iter().chain(arguments.split(' ')).collect();
+        Self::of(folder, &program, size)
+    }
+
+    /// The same with any program and its arguments.
+    pub fn of(folder: &Folder, program: &[&str], (width, height): (u16, u16)) -> Option<Self> {
         Command::new("setsid").arg("--version").stdout(Stdio::null()).status().ok()?;
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
@@ -46,7 +52,7 @@ impl Terminal {
         let theirs = || Stdio::from(OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap());
         let mut command = Command::new("setsid");
         folder.surround(&mut command);
-        command.arg("--ctty").arg(env!("CARGO_BIN_EXE_esctl")).args(arguments.split(' ')).env("TERM", "xterm");
+        command.arg("--ctty").args(program).env("TERM", "xterm");
         let before = format!("{:?}", tcgetattr(&ours).unwrap());
         // The command has the other end only until it goes: then nothing more comes once the program has ended.
         let child = command.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
@@ -82,6 +88,19 @@ impl Terminal {
         }
     }
 
+    /// What comes up to a text, and that is taken away.
+    pub fn until(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let before = self.seen[..at].to_owned();
+                self.seen.drain(..at + text.len());
+                return before;
+            }
+            let read = self.read();
+            assert!(read > 0, "`{text}` did not come, but this: {:?}", self.seen);
+        }
+    }
+
     /// Where a screen lies in what came.
     fn found(&self, text: &str, end: &str) -> Option<(usize, usize)> {
         self.seen.match_indices(TOP).find_map(|(from, _)| {
@@ -97,6 +116,12 @@ impl Terminal {
         let read = self.ours.read(&mut bytes).unwrap_or(0);
         self.seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
         read
+    }
+
+    /// Ends the program.
+    pub fn end(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits until the program has ended.

@@ -6,6 +6,7 @@
 mod answer;
 mod append;
 mod backup;
+pub mod beginning;
 pub mod choose;
 mod failures;
 mod fault;
