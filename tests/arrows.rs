@@ -12,6 +12,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["domain/yaml.rs"]),
     ("clap", &["cli/"]),
     ("comfy_table", &["render/"]),
+    ("indicatif", &["render/progress.rs"]),
     ("crossterm", &["cli/step.rs"]),
     ("signal_hook", &["cli/signals.rs"]),
     ("rustix", &["store/sqlite/follow.rs"]),

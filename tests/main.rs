@@ -2,6 +2,7 @@
 
 mod arrows;
 mod broken;
+mod budget;
 mod cases;
 mod cli;
 mod domains;
@@ -14,6 +15,7 @@ mod histories;
 mod misspelt;
 mod planted;
 mod props;
+mod release;
 mod rules;
 mod snapshots;
 mod sound;

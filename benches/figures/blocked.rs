@@ -1,7 +1,7 @@
 //! Whether a rebuild keeps others waiting: who sends and who reads meanwhile.
 
 use crate::child::Ran;
-use crate::report::{Sample, line, say, time, title, waits};
+use crate::report::{Report, Sample, line, time, waits};
 use crate::stores::{Place, Stores};
 use anyhow::{Context, Result, anyhow, ensure};
 use rusqlite::{Connection, OpenFlags};
@@ -36,9 +36,9 @@ struct Waits {
 }
 
 /// The figure.
-pub fn blocked(place: &Place) -> Result<()> {
+pub fn blocked(place: &Place, report: &mut Report) -> Result<()> {
     let stores = place.wide()?;
-    title("blocked", "who sends and who reads while a read model is rebuilt, and while it is not");
+    report.title("blocked", "who sends and who reads while a read model is rebuilt, and while it is not");
     let rebuild = || -> Result<Ran> {
         let mut command = place.esctl(&stores.ours);
         crate::child::run(command.args(["project", "rebuild", "balances"]), &place.file("out"))
@@ -67,10 +67,12 @@ pub fn blocked(place: &Place) -> Result<()> {
         waits(&format!("sum over rows, {label}"), &waited.sum);
         waits(&format!("last position, {label}"), &waited.head);
     }
-    for (label, sample) in [("senders wait", &meanwhile.send), ("readers wait", &meanwhile.sum)] {
+    for (label, sample) in
+        [("who sends beside a rebuild waits", &meanwhile.send), ("who reads beside a rebuild waits", &meanwhile.sum)]
+    {
         let worst = sample.worst();
         let is = format!("{} at worst, {} beyond the goal", time(worst), sample.beyond(LIMIT));
-        say(label, &is, &format!("at most {}", time(LIMIT)), worst <= LIMIT);
+        report.say(label, &is, &format!("at most {}", time(LIMIT)), worst <= LIMIT);
     }
     Ok(())
 }

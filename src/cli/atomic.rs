@@ -9,8 +9,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::lines::{self, Piece};
 use super::react::{ReactArgs, after_sending};
 use super::send::{NEW_RULES, say_id};
-use crate::render::talk::Ticker;
-use crate::render::{Talk, text};
+use crate::render::{Bar, Talk, text};
 use esctl::workbench::Workbench;
 use esctl::workbench::batch::{Batch, request_from_line};
 use esctl::workbench::send::{Now, Refusal, Sent};
@@ -21,8 +20,6 @@ use tempfile::SpooledTempFile;
 
 /// How much of what is put aside stays in memory, in bytes.
 const IN_MEMORY: usize = 1024 * 1024;
-/// After so many decisions the line on the terminal is written anew.
-const TICK: u64 = 256;
 
 /// Runs the verb.
 pub fn run(file: &str, print_id: bool, react: ReactArgs, context: &mut Context) -> Result<Exit, Failure> {
@@ -32,11 +29,11 @@ pub fn run(file: &str, print_id: bool, react: ReactArgs, context: &mut Context) 
     let purpose = if context.globals.store.exists() { Purpose::Send } else { Purpose::Nothing };
     let mut workbench = context.workbench(purpose)?;
     let ids = context.ids(&mut workbench)?;
-    let mut run = Run { talk: context.talk, ticker: Ticker::before_data(), lines: None };
+    let mut run = Run { talk: context.talk, bar: context.bar(), length: lines::length(file), count: 0, lines: None };
     let pieces = lines::read_ahead(input, context.clock);
     let read = run.read(&pieces, &mut workbench, ids, print_id);
     let ended = read.and_then(|commands| run.carry_out(commands, &mut workbench, context));
-    run.ticker.clear();
+    run.bar.clear();
     context.say_notes(&workbench.domains);
     match ended {
         Ok((counts, mut receipts)) => {
@@ -68,7 +65,11 @@ enum Undone {
 #[derive(Debug)]
 struct Run {
     talk: Talk,
-    ticker: Ticker,
+    bar: Bar,
+    /// How many bytes the input has, where that is known.
+    length: Option<u64>,
+    /// How many commands were read.
+    count: u64,
     /// The first and the last line with a command in it, as far as they are read.
     lines: Option<(u64, u64)>,
 }
@@ -84,7 +85,7 @@ impl Run {
     ) -> Result<Aside, Undone> {
         let mut commands = Aside::new();
         let mut met = BTreeSet::new();
-        let mut count = 0;
+        let mut read = 0;
         for piece in pieces {
             let (bytes, first, time) = match piece {
                 Piece::Lines(bytes, first, time) => (bytes, first, time),
@@ -98,11 +99,9 @@ impl Run {
                     let request = request_from_line(text)?;
                     workbench.understands(&request, &now)?;
                     if met.insert(request.stream.aggregate().to_owned()) && workbench.rules_are_new(&request.stream)? {
-                        self.ticker.clear();
                         self.talk.note(NEW_RULES);
                     }
                     if print_id && request.id.is_none() {
-                        self.ticker.clear();
                         say_id(&format!("line {line}: id {}", now.id), self.talk)?;
                     }
                     Ok(text)
@@ -110,9 +109,11 @@ impl Run {
                 let text = check().map_err(|failure| Undone::Line(line, failure))?;
                 commands.line(&format!("{line} {} {text}", now.id))?;
                 self.lines = Some((self.lines.map_or(line, |(first, _)| first), line));
-                count += 1;
+                self.count += 1;
             }
-            self.ticker.say(|| format!("{} read", text::count(count, "command")));
+            read += bytes.len() as u64;
+            let so_far = self.length.map(|length| (read.min(length), length));
+            self.bar.step(so_far, || format!("{} read", text::count(self.count, "command")));
         }
         Ok(commands)
     }
@@ -133,6 +134,7 @@ impl Run {
         workbench.store = context.store(Purpose::Send).map_err(Undone::Whole)?;
         let mut batch = Batch::new(workbench, context.now);
         batch.begin().map_err(|error| Undone::Whole(error.into()))?;
+        let count = self.count;
         // One commit, one time: that of the turn.
         let time = context.clock.now();
         for kept in commands.lines() {
@@ -148,9 +150,9 @@ impl Run {
             counts.accepted += 1;
             counts.duplicates += u64::from(matches!(&sent, Sent::Accepted(receipt) if receipt.duplicate));
             receipts.line(&answer(line, &sent).map_err(of_line)?)?;
-            if counts.accepted % TICK == 0 {
-                self.ticker.say(|| format!("{} decided", text::count(counts.accepted, "command")));
-            }
+            self.bar.thing(Some((counts.accepted, count)), || {
+                format!("{} decided", text::count(counts.accepted, "command"))
+            });
         }
         // What can go wrong with the receipts goes wrong before the commit.
         let receipts = receipts.reread()?;

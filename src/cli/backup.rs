@@ -4,6 +4,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use super::newfile::NewFile;
 use crate::render::records::{self, BackupDone};
+use crate::render::text;
 use esctl::store::Store;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,15 @@ pub fn run(args: &BackupArgs, context: &mut Context) -> Result<Exit, Failure> {
     let (new, file) = NewFile::begin_store(&args.file)?;
     drop(file);
     share_like(&context.globals.store, new.part())?;
-    store.back_up(new.part())?;
+    let (whole, part) = (size(&context.globals.store), new.part().to_owned());
+    let look = move || {
+        let done = size(&part).min(whole);
+        (
+            Some((done, whole)),
+            format!("copying: {} of {} kB", text::thousands(done / 1000), text::thousands(whole / 1000)),
+        )
+    };
+    context.bar().meanwhile(look, || store.back_up(new.part()))?;
     let (id, head) = check(context, new.part(), store.id())?;
     new.finish()?;
     let record = BackupDone { file: &args.file, store: &id, head };
@@ -47,10 +56,15 @@ pub(super) fn share_like(store: &Path, copy: &Path) -> Result<(), Failure> {
     set.map_err(|error| Failure::new(Kind::Unavailable, format!("`{}` cannot be made: {error}", copy.display())))
 }
 
+/// How many bytes a file has, as far as that can be seen.
+fn size(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
 /// Whether the copy is a sound store, and where it ends.
 pub(super) fn check(context: &Context, copy: &Path, id: &str) -> Result<(Box<str>, esctl::event::Head), Failure> {
     let mut copy = context.file_to_read(copy)?;
-    copy.check_integrity()?;
+    context.bar().meanwhile(|| (None, "checking the copy".to_owned()), || copy.check_integrity())?;
     let found: Box<str> = copy.id().into();
     if *found != *id {
         let words = format!("the copy says it is the store {found}, not {id}");

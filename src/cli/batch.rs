@@ -9,8 +9,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::lines::{self, Piece};
 use super::react::{ReactArgs, say_stopped, settle};
 use super::send::{NEW_RULES, say_id};
-use crate::render::talk::Ticker;
-use crate::render::{Output, Talk, text, trouble, wire};
+use crate::render::{Bar, Output, Talk, text, trouble, wire};
 use esctl::event::Time;
 use esctl::workbench::batch::{Batch, request_from_line};
 use esctl::workbench::process::Happened;
@@ -54,6 +53,7 @@ pub fn run(file: &str, settings: Settings, context: &mut Context) -> Result<Exit
     let mut workbench = context.workbench(Purpose::Send)?;
     let ids = context.ids(&mut workbench)?;
     let pieces = lines::read_ahead(input, context.clock);
+    let bar = context.bar_beside_data();
     let mut run = Run {
         settings,
         ids,
@@ -66,10 +66,12 @@ pub fn run(file: &str, settings: Settings, context: &mut Context) -> Result<Exit
         worst: Exit::Done,
         stopped: None,
         met: BTreeSet::new(),
-        ticker: Ticker::beside_data(),
+        bar,
+        read: 0,
+        length: lines::length(file),
     };
     let ended = run.all(&pieces);
-    run.ticker.clear();
+    run.bar.clear();
     let (counts, worst, stopped) = (run.counts, run.worst, run.stopped);
     drop(run);
     context.say_notes(&workbench.domains);
@@ -165,7 +167,10 @@ struct Run<'w> {
     stopped: Option<u64>,
     /// Aggregates that were sent to.
     met: BTreeSet<String>,
-    ticker: Ticker,
+    bar: Bar,
+    /// How many bytes of the input were read, and how many there are, where that is known.
+    read: u64,
+    length: Option<u64>,
 }
 
 /// Whether the batch goes on.
@@ -175,7 +180,11 @@ impl Run<'_> {
     fn all(&mut self, pieces: &Receiver<Piece>) -> Result<(), Failure> {
         while let Some(piece) = self.next(pieces)? {
             let go = match piece {
-                Piece::Lines(bytes, first, time) => self.lines(&bytes, first, time)?,
+                Piece::Lines(bytes, first, time) => {
+                    let go = self.lines(&bytes, first, time)?;
+                    self.read += bytes.len() as u64;
+                    go
+                }
                 Piece::Long(line) => self.failed(line, &lines::too_long())?,
                 Piece::Failed(error) => {
                     self.commit()?;
@@ -237,7 +246,6 @@ impl Run<'_> {
         }
         let now = self.ids.now(time);
         if self.settings.print_id && request.id.is_none() {
-            self.ticker.clear();
             say_id(&format!("line {line}: id {}", now.id), self.talk)?;
         }
         Ok(self.batch.add(request, &now)?)
@@ -307,7 +315,6 @@ impl Run<'_> {
     }
 
     fn say(&mut self, first: u64, last: u64, failure: &Failure) {
-        self.ticker.clear();
         let lines = if first == last { format!("line {first}") } else { format!("lines {first} to {last}") };
         failure.report_within(Some(&format!("in {lines} of the batch")), self.talk);
     }
@@ -317,16 +324,12 @@ impl Run<'_> {
         if self.settings.react.no_react {
             return;
         }
-        let (talk, ticker) = (self.talk, &mut self.ticker);
+        let talk = self.talk;
         let reacted = self.batch.react(self.settings.react.max_steps, &mut |happened| {
             if let Happened::Stopped(stopped) = happened {
-                ticker.clear();
                 say_stopped(stopped, talk);
             }
         });
-        if !matches!(&reacted, Ok(reacted) if reacted.bound.is_none()) {
-            self.ticker.clear();
-        }
         settle(reacted, talk);
     }
 
@@ -351,7 +354,8 @@ impl Run<'_> {
         self.group.clear();
         self.text.clear();
         let seen = self.counts.accepted + self.counts.rejected + self.counts.errors;
-        self.ticker.say(|| text::count(seen, "command"));
+        let so_far = self.length.map(|length| (self.read.min(length), length));
+        self.bar.step(so_far, || text::count(seen, "command"));
         match written {
             Ok(()) => {
                 self.react();

@@ -3,7 +3,6 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure};
 use super::sources::{self, Sources};
-use crate::render::talk::Ticker;
 use crate::render::{self, Format, Listing, Output, records, text};
 use esctl::diagnostic::{self, Diagnostic};
 use esctl::domain::{Contents, Domains};
@@ -127,11 +126,11 @@ fn report(sources: Sources, args: &CheckArgs, context: &mut Context) -> Result<E
 fn stored(domains: Domains, context: &mut Context) -> Result<Exit, Failure> {
     let store = context.store(Purpose::Look)?;
     let mut workbench = Workbench::new(Rc::new(domains), store);
-    let mut ticker = Ticker::before_data();
+    let mut bar = context.bar();
     let outcome = workbench.check_stored(&mut |events| {
-        ticker.say(|| format!("{} read", text::count(events, "event")));
+        bar.step(None, || format!("{} read", text::count(events, "event")));
     });
-    drop(ticker);
+    drop(bar);
     context.say_notes(&workbench.domains);
     let found = outcome.map_err(Failure::from)?;
     render::stored::forms(&found, &mut context.out).map_err(Failure::output)?;

@@ -1,8 +1,10 @@
 //! Turns flags into an opened domain, a store, an output, and one reading of the clock.
 
 use super::failure::{Failure, Kind};
+use super::signals;
 use super::sources;
-use crate::render::{Format, Output, Talk};
+use crate::render::progress::{self, Due};
+use crate::render::{Bar, Format, Output, Talk};
 use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -26,6 +28,10 @@ pub const HEADING: &str = "for every verb";
 
 /// A day: who wants to wait longer has something else to look into.
 pub const MAX_TIMEOUT: u64 = 24 * 60 * 60;
+
+/// How long a work goes on before anybody wants to know how far it is, and how often then.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PACE: Duration = Duration::from_millis(100);
 
 /// Names the instant that a test or a reproducible run takes for now.
 const CLOCK: &str = "ESCTL_CLOCK";
@@ -244,6 +250,29 @@ impl Context {
         let number = Uuid::parse_str(&fresh).map_or(0, |id| id.as_u128());
         // The last bits are random, or with a fixed clock nothing, and the first ones the time.
         u64::try_from((number ^ number >> 64) & 0xffff_ffff).unwrap_or(0)
+    }
+
+    /// How far a work has come that prints when it is done.
+    pub fn bar(&self) -> Bar {
+        Bar::before_data(self.due())
+    }
+
+    /// How far a work has come that prints all along.
+    pub fn bar_beside_data(&self) -> Bar {
+        Bar::beside_data(self.due())
+    }
+
+    /// After half a second, and then ten times a second; with a fixed clock whenever it is asked, as each run is to be the same.
+    fn due(&self) -> Due {
+        let (is_fixed, mut is_over) = (self.clock != Clock::System, after(PATIENCE));
+        Box::new(move || {
+            if !is_fixed && !is_over() {
+                return false;
+            }
+            is_over = after(PACE);
+            signals::end_after(progress::take_away);
+            true
+        })
     }
 
     /// Says what scripts left with `print` and `debug`.

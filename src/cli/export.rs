@@ -4,7 +4,7 @@ use super::context::{Context, Purpose};
 use super::events::position;
 use super::failure::{Exit, Failure};
 use super::newfile::NewFile;
-use crate::render::export;
+use crate::render::{Bar, export, text};
 use clap::ValueEnum;
 use esctl::domain::Domains;
 use esctl::event::Position;
@@ -64,11 +64,12 @@ pub fn run(args: &ExportArgs, context: &mut Context) -> Result<Exit, Failure> {
     let mut store = context.store(Purpose::Look)?;
     let form = (args.form, domains.as_ref());
     if args.file == "-" {
-        write(store.as_mut(), after, form, &mut context.out)?;
+        let bar = context.bar_beside_data();
+        write(store.as_mut(), after, form, &mut context.out, bar)?;
     } else {
         let (new, file) = NewFile::begin(Path::new(&args.file))?;
         let mut out = BufWriter::with_capacity(64 * 1024, file);
-        write(store.as_mut(), after, form, &mut out)?;
+        write(store.as_mut(), after, form, &mut out, context.bar())?;
         new.finish()?;
     }
     if let Some(domains) = &domains {
@@ -82,10 +83,21 @@ fn write(
     after: Position,
     (form, domains): (Form, Option<&Domains>),
     out: &mut impl Write,
+    mut bar: Bar,
 ) -> Result<(), Failure> {
-    let mut fault = None;
+    let (mut fault, mut last) = (None, after);
     let id: Box<str> = store.id().into();
     let mut each = |piece: &Piece<'_>| -> Result<(), Failure> {
+        match piece {
+            Piece::Header(header) => last = header.position,
+            Piece::Event(event, _) => {
+                let (done, total) = (event.position.0 - after.0, last.0 - after.0);
+                bar.thing(Some((done, total)), || {
+                    format!("{} of {}", text::thousands(done), text::count(total, "event"))
+                });
+            }
+            _ => {}
+        }
         let line = match (domains, piece) {
             (Some(domains), Piece::Event(event, _)) => match current(domains, event).map_err(Failure::from)? {
                 Some(event) => export::cloud_event(&id, &event).map(Some),

@@ -6,7 +6,6 @@ use super::failure::{Exit, Failure};
 use super::newfile::NewFile;
 use super::replay::moment;
 use crate::render::records::{self, ForkDone};
-use crate::render::talk::Ticker;
 use crate::render::{text, wire};
 use esctl::event::Moment;
 use esctl::store::past::Past;
@@ -48,11 +47,13 @@ pub fn run(args: &ForkArgs, context: &mut Context) -> Result<Exit, Failure> {
     drop(file);
     share_like(&context.globals.store, new.part())?;
     let mut to = SqliteStore::unseen(new.part(), &id)?;
-    let mut ticker = Ticker::before_data();
+    let mut bar = context.bar();
     let forked = fork::fork(&mut then, &mut to, &mut |done, total| {
-        ticker.say(|| format!("{} of {}", text::thousands(done.0), text::count(total.0, "event")));
+        bar.thing(Some((done.0, total.0)), || {
+            format!("{} of {}", text::thousands(done.0), text::count(total.0, "event"))
+        });
     });
-    drop(ticker);
+    drop(bar);
     let forked = forked?;
     drop(to);
     check(context, new.part(), &id)?;

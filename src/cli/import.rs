@@ -3,8 +3,7 @@
 use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use crate::render::records::{self, ImportDone};
-use crate::render::talk::Ticker;
-use crate::render::text;
+use crate::render::{Bar, text};
 use esctl::json::Reader;
 use esctl::store::Store;
 use esctl::workbench::error::Error;
@@ -56,16 +55,17 @@ pub fn run(args: &ImportArgs, context: &mut Context) -> Result<Exit, Failure> {
         Err(failure) => return Ok(lines.say(&failure, context)),
     };
     let mut store = context.store_of(&header)?;
+    let total = header.position.0.saturating_sub(header.after.0);
     let mut import = Import::new(&mut store, header, domains.as_ref())?;
-    let mut ticker = Ticker::before_data();
-    let mut ended = all(&mut lines, &mut import, &mut ticker);
+    let mut bar = context.bar();
+    let mut ended = all(&mut lines, &mut import, total, &mut bar);
     if ended.is_ok() || ended.as_ref().is_err_and(|failure| failure.exit() < Exit::Unavailable) {
         // What came before a line that is refused is kept.
         if let Err(error) = import.commit() {
             ended = Err(again(error));
         }
     }
-    ticker.clear();
+    bar.clear();
     let done = import.done();
     let head = import.head();
     drop(import);
@@ -84,7 +84,7 @@ pub fn run(args: &ImportArgs, context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn all(lines: &mut Lines, import: &mut Import<'_>, ticker: &mut Ticker) -> Result<(), Failure> {
+fn all(lines: &mut Lines, import: &mut Import<'_>, total: u64, bar: &mut Bar) -> Result<(), Failure> {
     loop {
         // Whoever writes the export may take his time: nobody else is kept from writing meanwhile.
         if lines.would_wait() {
@@ -100,7 +100,8 @@ fn all(lines: &mut Lines, import: &mut Import<'_>, ticker: &mut Ticker) -> Resul
             error => again(error),
         })?;
         let done = import.done();
-        ticker.say(|| text::count(done.events + done.skipped, "event"));
+        let events = done.events + done.skipped;
+        bar.thing(Some((events, total)), || format!("{} of {}", text::thousands(events), text::count(total, "event")));
     }
     import.finish().map_err(again)
 }

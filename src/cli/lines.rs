@@ -30,6 +30,12 @@ pub fn open(file: &str, talk: Talk) -> Result<Box<dyn Read + Send>, Failure> {
     Ok(Box::new(File::open(file).map_err(cannot)?))
 }
 
+/// How many bytes there are to be read, where that is known.
+pub fn length(file: &str) -> Option<u64> {
+    let metadata = std::fs::metadata(file).ok().filter(|_| file != "-")?;
+    metadata.is_file().then_some(metadata.len())
+}
+
 /// What the reading thread hands over.
 #[derive(Debug)]
 pub enum Piece {

@@ -5,7 +5,6 @@ use super::failure::{Exit, Failure};
 use super::project::jobs;
 use super::rules;
 use crate::render::plan::{Report, left_out, summary};
-use crate::render::talk::Ticker;
 use crate::render::{text, wire};
 use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::plan::{Plan, Step};
@@ -46,12 +45,12 @@ pub fn run(args: &PlanArgs, context: &mut Context) -> Result<Exit, Failure> {
     let (mut first, mut second) = (SqliteStore::scratch()?, SqliteStore::scratch()?);
     let open = context.opener();
     let mut plan = Plan { old: &old, new: &new, store: store.as_mut(), open: &open, jobs: args.jobs };
-    let mut ticker = Ticker::before_data();
+    let mut bar = context.bar();
     let mut report = Report::new(&mut context.out);
     let outcome = plan.run(args.commands, (&mut first, &mut second), &mut |found| report.push(found), &mut |step| {
-        ticker.say(|| words(step));
+        bar.step(so_far(step), || words(step));
     });
-    drop(ticker);
+    drop(bar);
     let planned = match outcome {
         Ok(planned) => planned,
         Err(error) => {
@@ -66,6 +65,14 @@ pub fn run(args: &PlanArgs, context: &mut Context) -> Result<Exit, Failure> {
     }
     context.talk.line(&summary(&planned));
     Ok(if planned.differences > 0 { Exit::No } else { Exit::Done })
+}
+
+fn so_far(step: Step<'_>) -> Option<(u64, u64)> {
+    match step {
+        Step::Streams(..) => None,
+        Step::Rows(_, progress) => Some((progress.done.0, progress.total.0)),
+        Step::Commands(done, total) => Some((done.0, total.0)),
+    }
 }
 
 fn words(step: Step<'_>) -> String {

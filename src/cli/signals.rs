@@ -2,16 +2,21 @@
 
 use signal_hook::consts;
 use signal_hook::flag;
+use signal_hook::iterator;
 use std::fs;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
+use std::thread;
 
 /// What ends a program from outside; on Unix also that its terminal went.
 #[cfg(unix)]
 const ENDING: &[i32] = &[consts::SIGTERM, consts::SIGINT, consts::SIGQUIT, consts::SIGHUP];
 #[cfg(not(unix))]
 const ENDING: &[i32] = consts::TERM_SIGNALS;
+
+/// Whether somebody else ends the program after a signal.
+static HEEDED: AtomicBool = AtomicBool::new(false);
 
 /// Listens for signals from when it is made until the process ends.
 #[derive(Debug)]
@@ -25,20 +30,16 @@ impl Signals {
     pub(super) fn heed() -> io::Result<Self> {
         let signals = Self { last: Arc::default() };
         ENDING.iter().try_for_each(|number| signals.hear(*number))?;
+        HEEDED.store(true, Ordering::SeqCst);
         Ok(signals)
     }
 
     /// The first one does not end the program, the second one does: should it be stuck, as in writing to who does not read.
     /// What whoever began the program wanted it not to hear, as `nohup` does, it does not hear.
     pub(super) fn heed_once() -> io::Result<Self> {
-        let before = Arc::new(AtomicBool::new(false));
         let signals = Self { last: Arc::default() };
-        let ignored = ignored();
-        for number in ENDING.iter().filter(|number| !ignored.contains(number)) {
-            flag::register_conditional_default(*number, Arc::clone(&before))?;
-            flag::register(*number, Arc::clone(&before))?;
-            signals.hear(*number)?;
-        }
+        end_at_the_second()?.into_iter().try_for_each(|number| signals.hear(number))?;
+        HEEDED.store(true, Ordering::SeqCst);
         Ok(signals)
     }
 
@@ -51,6 +52,35 @@ impl Signals {
     pub(super) fn came(&self) -> Option<i32> {
         i32::try_from(self.last.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
     }
+}
+
+/// The first signal from here on does not end the program, the second one does. Gives the signals that this is about.
+fn end_at_the_second() -> io::Result<Vec<i32>> {
+    let before = Arc::new(AtomicBool::new(false));
+    let ignored = ignored();
+    let heard: Vec<i32> = ENDING.iter().copied().filter(|number| !ignored.contains(number)).collect();
+    for number in &heard {
+        flag::register_conditional_default(*number, Arc::clone(&before))?;
+        flag::register(*number, Arc::clone(&before))?;
+    }
+    Ok(heard)
+}
+
+/// From here on a signal ends the program only after that was done: where the terminal is to be left clean. Who heeds signals
+/// later on ends the program himself. Where that cannot be had, signals end it as ever.
+pub(super) fn end_after(tidy: impl Fn() + Send + 'static) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Ok(mut signals) = end_at_the_second().and_then(iterator::Signals::new) else { return };
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                if !HEEDED.load(Ordering::SeqCst) {
+                    tidy();
+                    let _ = obey(signal);
+                }
+            }
+        });
+    });
 }
 
 /// The signals that are ignored since before the program began.

@@ -3,7 +3,6 @@
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, ended};
 use super::replay::named;
-use crate::render::talk::Ticker;
 use crate::render::{Listing, snapshots, text};
 use esctl::event::{StreamName, Version};
 use esctl::workbench::Workbench;
@@ -77,13 +76,13 @@ fn list(args: &StreamsArgs, context: &mut Context) -> Result<(), Failure> {
 
 fn rebuild(args: &StreamsArgs, context: &mut Context) -> Result<(), Failure> {
     let (mut workbench, streams) = known(args, Purpose::Project, context)?;
+    let mut bar = context.bar_beside_data();
     let mut listing = Listing::new(snapshots::REBUILT, &mut context.out);
-    let mut ticker = Ticker::beside_data();
     let mut sum = snapshots::Sum::default();
     let mut watch = |progress: Progress<'_>| {
-        ticker.say(|| {
-            let (done, total) = (text::thousands(progress.version.0), text::thousands(progress.total.0));
-            format!("{}: {done} of {total}", text::harmless(progress.stream.as_str()))
+        let (done, total) = (progress.version.0, progress.total.0);
+        bar.step(Some((done, total)), || {
+            format!("{}: {} of {}", progress.stream.as_str(), text::thousands(done), text::thousands(total))
         });
     };
     // Nobody to read the list any more is no reason to stop.
@@ -92,7 +91,7 @@ fn rebuild(args: &StreamsArgs, context: &mut Context) -> Result<(), Failure> {
         let _ = listing.push(&rebuilt);
         ControlFlow::Continue(())
     });
-    ticker.clear();
+    bar.clear();
     let outcome = ended(done, listing);
     // What was made before something failed is said: it is done.
     if outcome.is_ok() || sum.streams > 0 {

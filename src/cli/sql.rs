@@ -5,7 +5,6 @@ use super::context::{self, Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
 use super::payload;
 use super::project::{stopped, tick};
-use crate::render::talk::Ticker;
 use crate::render::{Listing, answer};
 use esctl::diagnostic::Source;
 use esctl::domain::Domains;
@@ -192,11 +191,11 @@ impl Asking<'_> {
 }
 
 fn catch_up(name: &str, park: bool, workbench: &mut Workbench, context: &Context) -> Result<(), Failure> {
-    let mut ticker = Ticker::before_data();
+    let mut bar = context.bar();
     let manner = Manner { park, ..Manner::default() };
-    let mut progress = |progress| tick(&mut ticker, name, progress);
+    let mut progress = |progress| tick(&mut bar, name, progress);
     let caught_up = workbench.project_catch_up(name, manner, context.now, &mut progress);
-    drop(ticker);
+    drop(bar);
     context.say_notes(&workbench.domains);
     match caught_up {
         Err(Error::Store(StoreError::ReadOnly(why))) => {

@@ -2,7 +2,6 @@
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure, Kind};
-use crate::render::talk::Ticker;
 use crate::render::{proof, text, verdict};
 use esctl::domain::Domains;
 use esctl::event::{Hash, Position};
@@ -57,19 +56,18 @@ pub fn run(args: &VerifyArgs, context: &mut Context) -> Result<Exit, Failure> {
         domains: domains.as_ref().map(|domains| domains.as_ref().map_err(String::as_str)),
         aside: &mut aside,
     };
-    let mut ticker = Ticker::before_data();
+    let mut bar = context.bar();
     let report = verify(&mut *store, asked, &mut |step| {
-        ticker.say(|| match step {
-            Step::Events(done, total) => {
-                format!("verifying: {} of {}", text::thousands(done.0), text::thousands(total.0))
-            }
-            Step::Projection(name, done, total) => {
-                let (done, total) = (text::thousands(done.0), text::thousands(total.0));
-                format!("computing {}: {done} of {total}", text::harmless(name))
-            }
+        let (Step::Events(done, total) | Step::Projection(_, done, total)) = step;
+        bar.step(Some((done.0, total.0)), || {
+            let what = match step {
+                Step::Events(..) => "verifying".to_owned(),
+                Step::Projection(name, ..) => format!("computing {name}"),
+            };
+            format!("{what}: {} of {}", text::thousands(done.0), text::thousands(total.0))
         });
     })?;
-    drop(ticker);
+    drop(bar);
     for (receipts, claims) in [(&expect, &report.claims), (&since, &report.since)] {
         // Nothing that holds is no proof.
         if let (Some(receipts), Some(claims)) = (receipts, claims)

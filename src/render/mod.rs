@@ -20,6 +20,7 @@ pub mod plan;
 mod planned;
 pub mod preview;
 pub mod processes;
+pub mod progress;
 pub mod projections;
 pub mod proof;
 pub mod receipt;
@@ -43,9 +44,10 @@ pub mod turn;
 pub mod verdict;
 pub mod wire;
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 pub use listing::{Listing, Render};
+pub use progress::Bar;
 pub use talk::Talk;
 
 /// The form in which a verb prints its data.
@@ -76,6 +78,8 @@ pub struct Output {
     /// Whether stdout may be coloured.
     pub color: bool,
     writer: BufWriter<Stdout>,
+    /// Whether a bar may be where it goes.
+    is_terminal: bool,
     /// Whether writing failed, which is said once, to whoever wrote.
     failed: bool,
 }
@@ -83,7 +87,8 @@ pub struct Output {
 impl Output {
     /// Data in that form.
     pub fn new(format: Format, color: bool) -> Self {
-        Self { format, color, writer: BufWriter::with_capacity(64 * 1024, io::stdout()), failed: false }
+        let (stdout, is_terminal) = (io::stdout(), io::stdout().is_terminal());
+        Self { format, color, writer: BufWriter::with_capacity(64 * 1024, stdout), is_terminal, failed: false }
     }
 
     /// Writes a line.
@@ -110,7 +115,8 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.writer.write(bytes);
+        let writer = &mut self.writer;
+        let written = if self.is_terminal { progress::aside(|| writer.write(bytes)) } else { writer.write(bytes) };
         self.failed |= written.is_err();
         written
     }
@@ -119,7 +125,8 @@ impl Write for Output {
         if self.failed {
             return Ok(());
         }
-        let flushed = self.writer.flush();
+        let writer = &mut self.writer;
+        let flushed = if self.is_terminal { progress::aside(|| writer.flush()) } else { writer.flush() };
         self.failed = flushed.is_err();
         flushed
     }

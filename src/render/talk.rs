@@ -1,8 +1,9 @@
 //! stderr: what is said besides the data. That nobody may be listening is no reason to fail.
 
+use super::progress::aside;
 use super::text::harmless;
 use anstream::{AutoStream, ColorChoice};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 /// What speaks to the person at the terminal.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +27,10 @@ impl Talk {
 
     fn write(self, text: &str) -> io::Result<()> {
         let choice = if self.color { ColorChoice::Always } else { ColorChoice::Never };
-        let mut stderr = AutoStream::new(io::stderr().lock(), choice);
-        stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush())
+        aside(|| {
+            let mut stderr = AutoStream::new(io::stderr().lock(), choice);
+            stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush())
+        })
     }
 
     /// Says one line that was made here.
@@ -40,46 +43,5 @@ impl Talk {
         for line in text.lines() {
             self.text(&format!("note: {}\n", harmless(line)));
         }
-    }
-}
-
-/// A line on stderr that says how far a long work has come. Only where a person sees it.
-#[derive(Debug)]
-pub struct Ticker {
-    visible: bool,
-    shown: bool,
-}
-
-impl Ticker {
-    /// For work whose data does not go to the terminal: both would get in each other's way.
-    pub fn beside_data() -> Self {
-        Self { visible: io::stderr().is_terminal() && !io::stdout().is_terminal(), shown: false }
-    }
-
-    /// For work that prints when it is done.
-    pub fn before_data() -> Self {
-        Self { visible: io::stderr().is_terminal(), shown: false }
-    }
-
-    /// Replaces what the line says.
-    pub fn say(&mut self, words: impl FnOnce() -> String) {
-        if self.visible {
-            self.shown = true;
-            let _ = write!(io::stderr(), "\r\x1b[K{}", words());
-        }
-    }
-
-    /// Takes the line away.
-    pub fn clear(&mut self) {
-        if self.shown {
-            self.shown = false;
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.clear();
     }
 }

@@ -28,6 +28,8 @@ mod park;
 mod parting;
 mod plan;
 mod process;
+#[cfg(unix)]
+mod progress;
 mod project;
 mod proof;
 mod readonly;

@@ -228,6 +228,69 @@ fn control_characters_never_reach_a_terminal_raw() {
 }
 
 #[test]
+fn nor_do_those_that_processes_keep_as_keys_states_and_reasons() {
+    let folder = Folder::empty();
+    folder.write("domains/d.yaml", COPIES);
+    folder.write(
+        "b.ndjson",
+        r#"{"stream":"note/1","command":"Write","data":{"text":"A\u001b[31m\u009b\u202e\u0007,\"\n"}}"#,
+    );
+    let sent = folder.bash("esctl send --batch b.ndjson");
+    let raw = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}'];
+    assert!(sent.exit == 0 && !sent.stderr.contains(raw), "{sent}");
+    for verb in ["status", "show copies", "status -o csv", "show copies -o csv"] {
+        let said = folder.esctl(&format!("process {verb}"));
+        assert!(!said.stdout.contains(raw) && !said.stderr.contains(raw), "{verb}: {said}");
+        assert!(
+            format!("{}{}", said.stdout, said.stderr).contains(r"A\u001b[31m\u009b\u202e\u0007,"),
+            "{verb}: {said}"
+        );
+    }
+    // A record is one line, whatever is in it, and has as many columns as the first one.
+    let listed = folder.esctl("process show copies -o csv").done();
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(lines[1].starts_with(r#""A\u001b[31m\u009b\u202e\u0007,""\n",stopped,1,"#), "{listed}");
+}
+
+/// A process that keeps what it is given, and is refused with it.
+const COPIES: &str = r#"
+domain: d
+aggregates:
+  note:
+    state: { text: "" }
+    events:
+      Written:
+        fields: { text: string }
+        fold: state.text = event.text
+    commands:
+      Write:
+        fields: { text: string }
+        decide: emit("Written", command)
+  copy:
+    state: { text: "" }
+    events:
+      Copied:
+        fields: { text: string }
+        fold: state.text = event.text
+    commands:
+      Copy:
+        fields: { text: string }
+        decide: |
+          require(command.text == "", "ugly", `ugly ${command.text}`);
+          emit("Copied", command);
+processes:
+  copies:
+    key: { note.Written: event.text }
+    starts: note.Written
+    state: { text: "" }
+    on:
+      note.Written: |
+        state.text = event.text;
+        send("copy/1", "Copy", #{ text: event.text });
+"#;
+
+#[test]
 fn colour_is_for_those_who_want_it() {
     let folder = Folder::opened();
     let escape = '\u{1b}';

@@ -36,12 +36,26 @@ pub struct Ended {
 impl Terminal {
     /// Begins `esctl` as the leader of a session whose terminal this is; `None` where there is no `setsid` to do so.
     pub fn with(folder: &Folder, arguments: &str, size: (u16, u16)) -> Option<Self> {
+        Self::within(folder, arguments, size, &[])
+    }
+
+    /// The same with other variables in the environment.
+    pub fn within(folder: &Folder, arguments: &str, size: (u16, u16), variables: &[(&str, &str)]) -> Option<Self> {
         let program: Vec<&str> = [env!("CARGO_BIN_EXE_esctl")].into_iter().chain(arguments.split(' ')).collect();
-        Self::of(folder, &program, size)
+        Self::begun(folder, &program, size, variables)
     }
 
     /// The same with any program and its arguments.
-    pub fn of(folder: &Folder, program: &[&str], (width, height): (u16, u16)) -> Option<Self> {
+    pub fn of(folder: &Folder, program: &[&str], size: (u16, u16)) -> Option<Self> {
+        Self::begun(folder, program, size, &[])
+    }
+
+    fn begun(
+        folder: &Folder,
+        program: &[&str],
+        (width, height): (u16, u16),
+        variables: &[(&str, &str)],
+    ) -> Option<Self> {
         Command::new("setsid").arg("--version").stdout(Stdio::null()).status().ok()?;
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
@@ -52,7 +66,7 @@ impl Terminal {
         let theirs = || Stdio::from(OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap());
         let mut command = Command::new("setsid");
         folder.surround(&mut command);
-        command.arg("--ctty").args(program).env("TERM", "xterm");
+        command.arg("--ctty").args(program).env("TERM", "xterm").envs(variables.iter().copied());
         let before = format!("{:?}", tcgetattr(&ours).unwrap());
         // The command has the other end only until it goes: then nothing more comes once the program has ended.
         let child = command.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
@@ -124,6 +138,20 @@ impl Terminal {
         let _ = self.child.wait();
     }
 
+    /// Waits until a text came, which stays.
+    pub fn shows(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            assert!(self.read() > 0, "`{text}` never came, but this: {:?}", self.seen);
+        }
+    }
+
+    /// Waits until the program has ended: all that came, and how it ended.
+    pub fn all(mut self) -> (String, Ended) {
+        while self.read() > 0 {}
+        let seen = self.seen.clone();
+        (seen, self.ended())
+    }
+
     /// Waits until the program has ended.
     pub fn ended(mut self) -> Ended {
         while self.read() > 0 {}
@@ -133,6 +161,42 @@ impl Terminal {
         let back = self.seen.rfind(other.1) > self.seen.rfind(other.0) && self.seen.contains("\u{1b}[?25h");
         Ended { exit: status.code(), signal: status.signal(), restored: same && back }
     }
+}
+
+/// What is left to be seen of all that came, where nothing scrolled away: what was taken away is not.
+pub fn left_of(came: &str) -> String {
+    let mut lines: Vec<Vec<char>> = vec![Vec::new()];
+    let (mut row, mut column) = (0, 0);
+    let mut rest = came.chars();
+    while let Some(next) = rest.next() {
+        match next {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\u{1b}' => {
+                let mut number = String::new();
+                for c in rest.by_ref().skip(1) {
+                    match c {
+                        // A line is taken away, or the cursor goes up; the rest is colour.
+                        'K' => lines[row].clear(),
+                        'A' => row -= number.parse::<usize>().unwrap_or(1).min(row),
+                        _ => number.push(c),
+                    }
+                    if c.is_ascii_alphabetic() {
+                        break;
+                    }
+                }
+            }
+            c => {
+                let line = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = c;
+                column += 1;
+            }
+        }
+        lines.resize(lines.len().max(row + 1), Vec::new());
+    }
+    let lines: Vec<String> = lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned()).collect();
+    lines.join("\n").trim_end().to_owned()
 }
 
 /// The lines of a screen: an escape sequence that goes to a line begins one, the others show nothing.

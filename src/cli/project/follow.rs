@@ -7,7 +7,6 @@ use crate::cli::failure::{Failure, Kind, ended};
 use crate::cli::follow::{Following, not_with};
 use crate::render::Listing;
 use crate::render::followed::Followed;
-use crate::render::talk::Ticker;
 use esctl::json::Value;
 use esctl::store::sqlite::SqliteStore;
 use esctl::store::sqlite::choose::Choice;
@@ -26,11 +25,11 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
     let mut workbench = context.workbench(Purpose::Project)?;
     let columns = workbench.project_columns(&args.name)?;
     let picked = Picked::new(args, &columns)?.with_key(&columns);
-    let mut ticker = Ticker::before_data();
+    let mut bar = context.bar();
     let caught_up = workbench.project_catch_up(&args.name, manner(args), context.now, &mut |progress| {
-        tick(&mut ticker, &args.name, progress);
+        tick(&mut bar, &args.name, progress);
     });
-    drop(ticker);
+    drop(bar);
     context.say_notes(&workbench.domains);
     let mut reached = caught_up.map_err(stopped)?;
     following.heed_signals()?;

@@ -7,7 +7,7 @@ mod show;
 
 use super::context::{Context, Purpose};
 use super::failure::{Exit, Failure};
-use crate::render::talk::Ticker;
+use crate::render::Bar;
 use crate::render::{Listing, Render, projections, proof, text};
 use esctl::store::sqlite::SqliteStore;
 use esctl::workbench::Error;
@@ -114,11 +114,9 @@ pub(super) fn stopped(error: Error) -> Failure {
 }
 
 /// Says how far a read model has come.
-pub(in crate::cli) fn tick(ticker: &mut Ticker, name: &str, progress: Progress) {
-    ticker.say(|| {
-        let (done, total) = (text::thousands(progress.done.0), text::thousands(progress.total.0));
-        format!("{}: {done} of {total}", text::harmless(name))
-    });
+pub(in crate::cli) fn tick(bar: &mut Bar, name: &str, progress: Progress) {
+    let (done, total) = (progress.done.0, progress.total.0);
+    bar.step(Some((done, total)), || format!("{name}: {} of {}", text::thousands(done), text::thousands(total)));
 }
 
 fn verify(names: Vec<String>, context: &mut Context) -> Result<Exit, Failure> {
@@ -138,12 +136,12 @@ fn verify(names: Vec<String>, context: &mut Context) -> Result<Exit, Failure> {
         workbench.project_columns(name)?;
     }
     let mut aside = SqliteStore::scratch()?;
+    let mut bar = context.bar();
     let mut listing = Listing::new(proof::PROOFS, &mut context.out);
     let mut exit = Exit::Done;
     for name in &names {
-        let mut ticker = Ticker::before_data();
-        let proven = workbench.project_verify(name, &mut aside, &mut |progress| tick(&mut ticker, name, progress));
-        drop(ticker);
+        let proven = workbench.project_verify(name, &mut aside, &mut |progress| tick(&mut bar, name, progress));
+        bar.clear();
         workbench.domains.take_notes().iter().for_each(|note| context.talk.note(&note.text));
         let proven = match proven {
             Ok(proven) => proven,

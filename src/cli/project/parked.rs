@@ -4,7 +4,6 @@ use super::{all, tick};
 use crate::cli::context::{Context, Purpose};
 use crate::cli::failure::{Exit, Failure, ended};
 use crate::render::projections;
-use crate::render::talk::Ticker;
 use crate::render::{Format, Listing};
 use esctl::workbench::project::Manner;
 use std::io;
@@ -51,8 +50,8 @@ pub(super) fn retry(args: &RetryArgs, context: &mut Context) -> Result<Exit, Fai
     }
     let mut done = Vec::new();
     for name in &names {
-        let mut ticker = Ticker::before_data();
-        let mut progress = |progress| tick(&mut ticker, name, progress);
+        let mut bar = context.bar();
+        let mut progress = |progress| tick(&mut bar, name, progress);
         done.extend(workbench.project_retry(name, Manner::default(), context.now, &mut progress)?);
     }
     context.say_notes(&workbench.domains);

@@ -4,7 +4,6 @@ use super::{all, jobs, stopped, tick};
 use crate::cli::context::{Context, Purpose};
 use crate::cli::failure::{Exit, Failure};
 use crate::render::projections;
-use crate::render::talk::Ticker;
 use crate::render::{Format, Listing, Output};
 use esctl::workbench::Workbench;
 use esctl::workbench::project::Manner;
@@ -68,8 +67,8 @@ pub(super) fn run(args: &RebuildArgs, context: &mut Context) -> Result<Exit, Fai
 }
 
 fn rebuild(name: &str, manner: Manner, workbench: &mut Workbench, context: &Context) -> Result<Rebuilt, Failure> {
-    let mut ticker = Ticker::before_data();
-    let mut progress = |progress| tick(&mut ticker, name, progress);
+    let mut bar = context.bar();
+    let mut progress = |progress| tick(&mut bar, name, progress);
     workbench.project_rebuild(name, manner, context.now, &mut progress).map_err(stopped)
 }
 
@@ -78,10 +77,9 @@ fn row(names: &[String], key: &str, context: &mut Context) -> Result<Exit, Failu
         return Err(Failure::usage("`--key` is about a row of one projection: name it"));
     };
     let mut workbench = context.workbench(Purpose::Project)?;
-    let mut ticker = Ticker::before_data();
-    let rebuilt =
-        workbench.project_rebuild_row(name, key, context.now, &mut |progress| tick(&mut ticker, name, progress));
-    drop(ticker);
+    let mut bar = context.bar();
+    let rebuilt = workbench.project_rebuild_row(name, key, context.now, &mut |progress| tick(&mut bar, name, progress));
+    drop(bar);
     context.say_notes(&workbench.domains);
     tell(&[rebuilt.map_err(Failure::from)?], &mut context.out)?;
     Ok(Exit::Done)

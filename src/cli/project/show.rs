@@ -7,7 +7,6 @@ use crate::cli::failure::{Failure, ended};
 use crate::cli::replay::moment;
 use crate::render::Listing;
 use crate::render::records::Row;
-use crate::render::talk::Ticker;
 use esctl::diagnostic::{Diagnostic, Place, Source, suggest};
 use esctl::json::Value;
 use esctl::store::sqlite::SqliteStore;
@@ -87,20 +86,20 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<(), Failure>
     let mut workbench = context.workbench(purpose)?;
     // What is not there is said before a long work is begun.
     let picked = Picked::new(args, &workbench.project_columns(&args.name)?)?;
-    let mut ticker = Ticker::before_data();
-    let mut progress = |progress| tick(&mut ticker, &args.name, progress);
+    let mut bar = context.bar();
+    let mut progress = |progress| tick(&mut bar, &args.name, progress);
     let manner = Manner { park: args.park, ..Manner::default() };
     if let Some(at) = at {
         let mut aside = SqliteStore::scratch()?;
         let computed = workbench.project_past(&args.name, at, manner, &mut aside, &mut progress);
-        drop(ticker);
+        drop(bar);
         context.say_notes(&workbench.domains);
         let shown = workbench.project_shown(&args.name, computed.map_err(stopped_in_the_past)?)?;
         drop(workbench);
         return list(args, &shown, &picked, Rows::Alone(Box::new(aside)), context);
     }
     let caught_up = workbench.project_catch_up(&args.name, manner, context.now, &mut progress);
-    drop(ticker);
+    drop(bar);
     context.say_notes(&workbench.domains);
     caught_up.map_err(stopped)?;
     let shown = workbench.project_served(&args.name)?;

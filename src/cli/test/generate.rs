@@ -3,7 +3,7 @@
 use super::{TestArgs, few};
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
-use crate::render::{Format, generated};
+use crate::render::{Format, generated, text};
 use esctl::workbench::generate::{Asked, generate};
 use std::rc::Rc;
 
@@ -15,7 +15,12 @@ pub(super) fn run(args: &TestArgs, runs: u64, context: &mut Context) -> Result<E
     }
     let domains = Rc::new(domains);
     let asked = Asked { runs, seed: args.seed.unwrap_or_else(|| context.seed()), filter: args.filter.clone() };
-    let Some(result) = generate(&domains, &asked)? else { return Err(nothing_to_send(args.filter.as_deref())) };
+    let mut bar = context.bar();
+    let generated = generate(&domains, &asked, &mut |done| {
+        bar.step(Some((done, runs)), || format!("{} of {}", text::thousands(done), text::count(runs, "run")));
+    });
+    drop(bar);
+    let Some(result) = generated? else { return Err(nothing_to_send(args.filter.as_deref())) };
     let covered = args.covers().then(|| domains.coverage());
     generated::generated(&result, &asked, covered.as_ref(), args.min, &mut context.out).map_err(Failure::output)?;
     if let Some(broken) = result.broken.as_ref().filter(|_| context.out.format == Format::Csv) {

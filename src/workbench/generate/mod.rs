@@ -234,7 +234,11 @@ enum Ended {
 /// Does the runs, up to the first that breaks something. `None` where there is no command to send.
 ///
 /// An error is no finding: the runs could not be done.
-pub fn generate(domains: &Rc<Domains>, asked: &Asked) -> Result<Option<Generated>, Error> {
+pub fn generate(
+    domains: &Rc<Domains>,
+    asked: &Asked,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Option<Generated>, Error> {
     let mut plan = Plan::of(domains, asked.filter.as_deref());
     if plan.commands.is_empty() {
         return Ok(None);
@@ -251,6 +255,7 @@ pub fn generate(domains: &Rc<Domains>, asked: &Asked) -> Result<Option<Generated
     };
     let mut digest = Sha256::new();
     for run in 0..asked.runs {
+        progress(run);
         generated.runs += 1;
         let random = Random::of(asked.seed, run);
         let ended = play(domains, &plan, random.clone(), &mut generated.commands, &mut generated.events)?;
