@@ -72,7 +72,7 @@ pub fn say_stopped(stopped: &Stopped, talk: Talk) {
     let name = &stopped.process;
     let key = stopped.key.as_ref().map(processes::key);
     let (who, which) = match &key {
-        Some(key) => (format!("the instance `{key}` of `{name}` stopped"), format!("{name} {key}")),
+        Some(key) => (format!("the instance `{key}` of `{name}` stopped"), format!("{name} {}", text::shell_word(key))),
         None => (format!("the process `{name}` stopped"), name.to_string()),
     };
     let mut found = match &stopped.problem {

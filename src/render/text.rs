@@ -28,6 +28,15 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A text as one word of a shell: as it is, or in quotes.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
 /// A value on one line: texts as they are, in quotes where they could be taken for something else.
 pub fn value(value: &Value) -> String {
     if let Value::Text(text) = value
@@ -113,6 +122,12 @@ mod tests {
     fn nothing_reaches_a_terminal_raw() {
         assert_eq!(harmless("a\u{1b}[31m\n\u{9b}\u{202e}\u{7f}é"), r"a\u001b[31m\n\u009b\u202e\u007fé");
         assert!(matches!(harmless("plain ✓"), Cow::Borrowed("plain ✓")));
+    }
+
+    #[test]
+    fn a_shell_takes_it_for_one_word() {
+        assert_eq!([shell_word("t1"), shell_word("account/ada"), shell_word("é=1")], ["t1", "account/ada", "é=1"]);
+        assert_eq!([shell_word(""), shell_word("a b"), shell_word("it's $1")], ["''", "'a b'", r"'it'\''s $1'"]);
     }
 
     #[test]
