@@ -159,12 +159,15 @@ fn the_package_has_what_it_takes_to_build_and_try_it_and_nothing_else() {
     }
     let top: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.split_once('/')?.0)).collect();
     assert_eq!(Vec::from_iter(top), ["benches", "docs", "domains", "src", "tests"]);
-    let known = ["md", "rs", "sh", "sql", "json", "ndjson", "yaml", "yml", "toml", "lock", "txt", "snap", "db", "orig"];
+    let known = [
+        "md", "rs", "sh", "sql", "json", "ndjson", "yaml", "yml", "toml", "lock", "txt", "snap", "db", "orig", "bash",
+        "fish",
+    ];
     for file in files {
         let name = file.rsplit('/').next().unwrap();
         let is_known = match name.rsplit_once('.') {
             Some((_, end)) => known.contains(&end),
-            None => ["LICENSE-APACHE", "LICENSE-MIT", "run", "tour", "writers"].contains(&name),
+            None => ["LICENSE-APACHE", "LICENSE-MIT", "_esctl", "run", "tour", "writers"].contains(&name),
         };
         assert!(is_known || name == ".gitignore", "`{file}` is in the package: what for?");
     }
