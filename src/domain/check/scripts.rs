@@ -13,9 +13,8 @@ impl Checker<'_> {
     pub(super) fn library(&mut self, library: &Library) {
         self.inexact(library.facts());
         self.no_this(library.facts());
-        let known: BTreeSet<&str> = callable(library, &[]);
         for call in &library.facts().calls {
-            self.call_exists(call, &known, "a function");
+            self.call_exists(call, (library, &[]), "a function");
         }
         for (name, _) in library.functions() {
             if is_ours(name) || home(name).is_some() {
@@ -87,9 +86,8 @@ impl Checker<'_> {
         }
         self.inexact(script.facts());
         self.no_this(script.facts());
-        let known = callable(library, purpose.calls);
         for call in &script.facts().calls {
-            self.call_exists(call, &known, purpose.what);
+            self.call_exists(call, (library, purpose.calls), purpose.what);
         }
         self.positions(script.facts(), purpose);
         Some(script)
@@ -109,8 +107,9 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn call_exists(&mut self, call: &Call, known: &BTreeSet<&str>, what: &str) {
-        if known.contains(call.name.as_str()) {
+    /// `more`: functions beyond those that every script may call.
+    fn call_exists(&mut self, call: &Call, (library, more): (&Library, &[&str]), what: &str) {
+        if callable(library, more).any(|known| known == call.name) {
             return;
         }
         if let Some(home) = home(&call.name) {
@@ -125,7 +124,7 @@ impl Checker<'_> {
             return;
         }
         let message = format!("there is no function `{}`", call.name);
-        let known: Vec<&str> = known.iter().copied().collect();
+        let known: BTreeSet<&str> = callable(library, more).collect();
         let near = suggest(&call.name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         self.problem("unknown-function", message, &call.place).hints.extend(near);
     }
@@ -144,10 +143,10 @@ impl Checker<'_> {
     }
 }
 
-/// The functions a script may call.
-pub(super) fn callable<'a>(library: &'a Library, more: &'a [&'a str]) -> BTreeSet<&'a str> {
+/// The functions a script may call, some of them twice.
+fn callable<'a>(library: &'a Library, more: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     let ours = functions::PACKAGED.iter().chain(functions::OWN).chain(more).copied();
-    ours.chain(library.functions().iter().map(|(name, _)| name.as_str())).collect()
+    ours.chain(library.functions().iter().map(|(name, _)| name.as_str()))
 }
 
 /// Where a function can be called that not every script may call.
