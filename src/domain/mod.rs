@@ -278,6 +278,9 @@ impl Domains {
         if rules.fold.is_none() {
             return Ok(());
         }
+        if event.schema == rules.schema && aggregate.rules.fold_stored(rules, state, event.data, event.version) {
+            return Ok(());
+        }
         let payload = self.payload(rules, event.schema, event.data, &meta)?;
         Ok(self.host.fold(&aggregate.rules, rules, state, payload, event.version, || meta(&rules.name))?)
     }

@@ -12,7 +12,7 @@ use super::host::{Host, Script};
 use super::state::State;
 use crate::event::{NewEvent, StreamName, Version};
 use crate::json::Value;
-use rhai::{Dynamic, Scope};
+use rhai::{Dynamic, Map, Scope};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -181,6 +181,13 @@ impl Host {
         version: &Dynamic,
     ) -> Result<Option<&'r str>, Fault> {
         for (name, script) in &rules.invariants {
+            let plain = state.read_lock::<Map>().zip(version.as_int().ok());
+            let plain = plain.and_then(|(own, version)| fold::held(script, &own, version.cast_unsigned()));
+            match plain {
+                Some(true) => continue,
+                Some(false) => return Ok(Some(name)),
+                None => {}
+            }
             let mut scope = Scope::new();
             scope.push_constant_dynamic("state", state.clone());
             scope.push_constant_dynamic("version", version.clone());

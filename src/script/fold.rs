@@ -1,12 +1,13 @@
 //! Folding: one event applied to the state of its stream, in place.
 
+use super::direct::{Event, Members, Sight};
 use super::fault::Fault;
 use super::host::{self, Host, Script};
 use super::state::{State, StateRules};
 use super::value;
 use crate::json::Object;
-use rhai::{Dynamic, Engine, Scope};
-use std::collections::HashMap;
+use foldhash::HashMap;
+use rhai::{Dynamic, Engine, Map, Scope};
 use std::rc::Rc;
 
 /// The names a `fold` sees, in the order of its scope.
@@ -133,6 +134,12 @@ impl Host {
         meta: impl FnOnce() -> Meta,
     ) -> Result<(), Fault> {
         let Some(script) = &event.fold else { return Ok(()) };
+        if script.worth_doing().is_some()
+            && let Ok(whole) = payload.0.as_map_ref()
+            && directly(rules, script, &mut state.0, Event::Whole(&whole), version).is_some()
+        {
+            return Ok(());
+        }
         let meta = if script.facts().reads_root("meta") { meta().0 } else { Dynamic::UNIT };
         let mut scope = fold_scope(std::mem::take(&mut state.0), payload.0, meta, version);
         let _ = self.run(script, &mut scope)?;
@@ -141,9 +148,33 @@ impl Host {
     }
 }
 
+impl StreamRules {
+    /// Applies an event as it was stored, by the rules of its schema now, where the engine is not needed for it: only what
+    /// the script reads of the payload becomes a value. `false`: nothing was done.
+    pub fn fold_stored(&self, event: &EventRules, state: &mut State, data: &str, version: u64) -> bool {
+        let Some(script) = &event.fold else { return false };
+        let Some(direct) = script.worth_doing().filter(|direct| !direct.reads_meta()) else { return false };
+        let members = Members::read(data, &event.shape, direct.reads());
+        let done = |members| directly(self, script, &mut state.0, Event::Members(&members), version);
+        members.and_then(done).is_some()
+    }
+}
+
+/// Applies an event where the engine is not needed for it, and says how many operations that was.
+fn directly(rules: &StreamRules, script: &Script, state: &mut Dynamic, event: Event<'_>, version: u64) -> Option<u64> {
+    let direct = script.direct()?;
+    let mut own = state.as_map_mut().ok()?;
+    let sight = Sight { event, version: signed(version), ..Sight::NONE };
+    direct.act(&mut own, sight, |own| rules.state.hold(own).is_ok())?;
+    Some(direct.operations())
+}
+
 impl Host {
     /// Whether a condition holds on a state, which is left as it is.
     pub fn holds(&self, condition: &Script, state: &mut State, version: u64) -> Result<bool, Fault> {
+        if let Some(held) = state.0.as_map_ref().ok().and_then(|own| held(condition, &own, version)) {
+            return Ok(held);
+        }
         let mut scope = Scope::new();
         scope.push_dynamic("state", Dynamic::UNIT);
         if let Some(place) = scope.get_mut("state") {
@@ -163,6 +194,12 @@ pub(super) fn truth(what: &str, script: &Script, answer: &Dynamic) -> Result<boo
         let message = format!("{what} says `true` or `false`, this one gave a value of type {kind}");
         Fault::new(message, script.text().whole())
     })
+}
+
+/// Whether a condition holds on a state, where that can be told without the engine.
+pub(super) fn held(condition: &Script, state: &Map, version: u64) -> Option<bool> {
+    let sight = Sight { version: signed(version), ..Sight::NONE };
+    condition.worth_doing()?.answer(state, sight)?.truth()
 }
 
 fn fold_scope(state: Dynamic, event: Dynamic, meta: Dynamic, version: u64) -> Scope<'static> {
@@ -197,6 +234,12 @@ pub(super) fn fold_within(
     emitted: Emitted,
     spent: u64,
 ) -> Result<(Dynamic, u64), Fault> {
+    let mut state = state;
+    if let Ok(whole) = emitted.event.as_map_ref()
+        && let Some(operations) = directly(rules, script, &mut state, Event::Whole(&whole), emitted.version)
+    {
+        return Ok((state, spent.saturating_add(operations)));
+    }
     let mut scope = fold_scope(state, emitted.event, emitted.meta, emitted.version);
     let (_, used) =
         host::run(engine, script, &mut scope, spent).map_err(|error| super::fault::while_running(script, *error))?;

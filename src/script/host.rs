@@ -1,5 +1,6 @@
 //! The one configured engine: what is in the room, and what bounds it.
 
+use super::direct::Direct;
 use super::facts::Facts;
 use super::fault::{self, Fault};
 use super::text::ScriptText;
@@ -99,6 +100,9 @@ struct Compiled {
     facts: Facts,
     library: Rc<Library>,
     tree: Tree,
+    /// What it is about and may change: `state`, `row`, or nothing.
+    own: Box<str>,
+    direct: OnceCell<Option<Direct>>,
     /// Where it notes that it ran, where it is watched; the first is the script itself.
     points: Vec<Point>,
 }
@@ -126,15 +130,29 @@ impl Script {
 
     /// The same script with another tree, which notes these points.
     pub(super) fn with_points(&self, tree: impl FnOnce(rhai::Shared<rhai::Module>) -> AST, points: Vec<Point>) -> Self {
-        let Compiled { ast, text, facts, library, .. } = &*self.0;
+        let Compiled { ast, text, facts, library, own, .. } = &*self.0;
         Self(Rc::new(Compiled {
             ast: tree(ast.shared_lib().clone()),
             text: text.clone(),
             facts: facts.clone(),
             library: library.clone(),
             tree: Tree::default(),
+            own: own.clone(),
+            direct: OnceCell::new(),
             points,
         }))
+    }
+
+    /// What it does, where that can be done without the engine. Not where it is watched.
+    pub(super) fn direct(&self) -> Option<&Direct> {
+        let direct = || if self.0.points.is_empty() { Direct::of(self, &self.0.own) } else { None };
+        self.0.direct.get_or_init(direct).as_ref()
+    }
+
+    /// The same, where it is worth trying as well. Not for what is counted against a limit: that must not depend on what was
+    /// tried before.
+    pub(super) fn worth_doing(&self) -> Option<&Direct> {
+        self.direct().filter(|direct| direct.is_worth_it())
     }
 
     pub(super) fn statements(&self) -> &[Stmt] {
@@ -348,6 +366,8 @@ impl Host {
             facts,
             library: library.clone(),
             tree: Tree::default(),
+            own: scope.first().copied().filter(|first| matches!(*first, "state" | "row")).unwrap_or_default().into(),
+            direct: OnceCell::new(),
             points: Vec::new(),
         })))
     }

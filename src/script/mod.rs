@@ -3,10 +3,12 @@
 //! A script runs in a closed, bounded room ([`host`]): no clock, no randomness, no files, no network, a limit on
 //! operations, depth and memory. What it may see and do depends on what it is for: [`fold`] applies an event to a
 //! state, [`decide`] turns a command into events or a rejection, [`project`] changes a row, [`react`] answers events with commands.
+//! What has plain forms only is done without the engine ([`direct`]).
 //! [`facts`] says what a script touches and causes, read off its syntax tree, without running it.
 
 pub mod decide;
 mod desk;
+pub mod direct;
 pub mod essence;
 pub mod facts;
 pub mod fault;

@@ -27,14 +27,14 @@ pub(super) fn add(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     }
 }
 
-fn subtract(a: Decimal, b: Decimal) -> Outcome<Decimal> {
+pub(super) fn subtract(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     match a.checked_sub(b) {
         Some(rest) if rest.scale() == a.scale().max(b.scale()) || a.is_zero() || b.is_zero() => Ok(rest),
         _ => does_not_fit(a, "-", b),
     }
 }
 
-fn multiply(a: Decimal, b: Decimal) -> Outcome<Decimal> {
+pub(super) fn multiply(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     let exact = |a: Decimal, b: Decimal| {
         a.checked_mul(b).filter(|p| p.scale() == a.scale() + b.scale() || a.is_zero() || b.is_zero())
     };
@@ -42,7 +42,7 @@ fn multiply(a: Decimal, b: Decimal) -> Outcome<Decimal> {
 }
 
 /// Half-even at 28 digits, where the quotient has more.
-fn divide(a: Decimal, b: Decimal) -> Outcome<Decimal> {
+pub(super) fn divide(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     if b.is_zero() {
         return Stop::failed(format!("division by zero: {a} / {b}"));
     }
@@ -50,7 +50,7 @@ fn divide(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     a.checked_div(b).map_or_else(|| does_not_fit(a, "/", b), |quotient| Ok(quotient.normalize()))
 }
 
-fn remainder(a: Decimal, b: Decimal) -> Outcome<Decimal> {
+pub(super) fn remainder(a: Decimal, b: Decimal) -> Outcome<Decimal> {
     if b.is_zero() {
         return Stop::failed(format!("division by zero: {a} % {b}"));
     }

@@ -1,5 +1,6 @@
 //! Projecting: one event applied to one row of a read model.
 
+use super::direct::{Done, Event, Members, Names, Sight};
 use super::fault::Fault;
 use super::fold::{Meta, Payload, truth};
 use super::host::{Host, Script};
@@ -122,6 +123,20 @@ impl RowRules {
         if facts.whole.contains_key("row") { Touched::All } else { Touched::Only(places) }
     }
 
+    /// A row after a handler, held to its columns.
+    fn handled(
+        &self,
+        script: &Script,
+        mut row: Dynamic,
+        key: &RowKey,
+        touched: &Touched,
+    ) -> Result<Option<Cells>, Fault> {
+        match self.settle(&mut row, &key.value, touched) {
+            Ok(()) => Ok(Some(Cells(row))),
+            Err(problems) => Err(Fault::new(problems.join("; "), script.text().whole())),
+        }
+    }
+
     /// Holds a row to its columns after a handler: each value typed. `Err`: every problem.
     fn settle(&self, row: &mut Dynamic, key: &Value, touched: &Touched) -> Result<(), Vec<String>> {
         let Ok(mut map) = row.as_map_mut() else {
@@ -223,10 +238,72 @@ pub struct Projected {
     meta: Dynamic,
 }
 
+/// The same with those members of its payload only that are read by its key and its handler, which need no engine.
+#[derive(Debug, Clone)]
+pub struct Partial {
+    members: Members,
+    meta: Dynamic,
+}
+
 impl Projected {
     /// With the `meta` that its key and its handler read.
     pub fn new(payload: Payload, meta: Meta) -> Self {
         Self { event: payload.0, meta: meta.0 }
+    }
+}
+
+impl Partial {
+    /// With the `meta` that its key and its handler read.
+    pub fn new(members: Members, meta: Meta) -> Self {
+        Self { members, meta: meta.0 }
+    }
+
+    /// The members of an event's payload that scripts read; `None` where one of them needs the engine.
+    pub fn reads<'s>(scripts: impl IntoIterator<Item = &'s Script>) -> Option<Names> {
+        let mut names: Vec<Identifier> = Vec::new();
+        for script in scripts {
+            let new = script.worth_doing()?.reads().iter().filter(|name| !names.contains(name));
+            names.extend(new.cloned().collect::<Vec<_>>());
+        }
+        Some(names.into())
+    }
+
+    /// The keys of the rows that the event belongs to, where that needs no engine.
+    pub fn keys(&self, script: &Script) -> Option<Vec<Value>> {
+        let meta = self.meta.as_map_ref().ok();
+        let sight = Sight { event: Event::Members(&self.members), meta: meta.as_deref(), ..Sight::NONE };
+        let key = value::to_value(&script.worth_doing()?.answer(&Map::new(), sight)?.into_dynamic()).ok()?;
+        match key {
+            Value::Null => Some(Vec::new()),
+            key => Some(vec![key]),
+        }
+    }
+
+    /// Runs a handler on a row, as [`Host::handle`] does, where that needs no engine. Otherwise the row comes back as it was.
+    pub fn handle(
+        &self,
+        rules: &RowRules,
+        (script, touched): (&Script, &Touched),
+        key: &RowKey,
+        row: Option<Cells>,
+    ) -> Result<Result<Option<Cells>, Fault>, Option<Cells>> {
+        let Some(direct) = script.worth_doing() else { return Err(row) };
+        let exists = row.is_some();
+        let mut cells = row.unwrap_or_else(|| rules.first(key));
+        let meta = self.meta.as_map_ref().ok();
+        let sight = Sight {
+            event: Event::Members(&self.members),
+            meta: meta.as_deref(),
+            key: Some(&key.seen),
+            exists,
+            ..Sight::NONE
+        };
+        let done = cells.0.as_map_mut().ok().and_then(|mut own| direct.act(&mut own, sight, |_| true));
+        match done {
+            None => Err(exists.then_some(cells)),
+            Some(Done::Deleted) => Ok(Ok(None)),
+            Some(Done::Yes) => Ok(rules.handled(script, cells.0, key, if exists { touched } else { &Touched::All })),
+        }
     }
 }
 
@@ -297,12 +374,8 @@ impl Host {
         if deleted {
             return Ok(None);
         }
-        let mut row = scope.get_mut("row").map(std::mem::take).unwrap_or_default().flatten();
+        let row = scope.get_mut("row").map(std::mem::take).unwrap_or_default().flatten();
         // A new row has never been looked at.
-        let touched = if exists { touched } else { &Touched::All };
-        match rules.settle(&mut row, &key.value, touched) {
-            Ok(()) => Ok(Some(Cells(row))),
-            Err(problems) => Err(Fault::new(problems.join("; "), script.text().whole())),
-        }
+        rules.handled(script, row, key, if exists { touched } else { &Touched::All })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::value::{self, NoData};
 use crate::json::{Object, Value};
-use rhai::{Dynamic, Identifier};
+use rhai::{Dynamic, Identifier, Map};
 
 /// What folding a stream's events has given so far. Changed in place; after a fault it is of no use any more.
 #[derive(Debug, Clone, Default)]
@@ -86,9 +86,14 @@ impl StateRules {
             let missing = self.sorted.iter().find(|key| !map.contains_key(key.as_str()));
             return Err(format!("the state lost its field `{}`", missing.map_or("", |m| m.as_str())));
         }
+        self.hold(&mut map)
+    }
+
+    /// The same where its fields are those that it had.
+    pub(super) fn hold(&self, state: &mut Map) -> Result<(), String> {
         if self.pinned {
             for field in self.fields.iter().filter(|f| f.pin != Pin::Free) {
-                if let Some(value) = map.get_mut(&field.name) {
+                if let Some(value) = state.get_mut(&field.name) {
                     field.hold(value)?;
                 }
             }

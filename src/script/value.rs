@@ -141,7 +141,7 @@ pub fn read(text: &str, shape: &Shape) -> Result<Dynamic, JsonError> {
     Ok(value)
 }
 
-fn read_any(reader: &mut Reader<'_>, shape: &Shape) -> Result<Dynamic, JsonError> {
+pub(super) fn read_any(reader: &mut Reader<'_>, shape: &Shape) -> Result<Dynamic, JsonError> {
     Ok(match reader.peek()? {
         Kind::Null => {
             reader.null()?;

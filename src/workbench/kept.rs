@@ -3,7 +3,8 @@
 use super::inline::Inline;
 use crate::event::{Position, StreamName, Version};
 use crate::script::State;
-use std::collections::{BTreeSet, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeSet;
 
 /// The most streams whose states are kept in memory from one command of a batch to the next.
 const MAX_KEPT: usize = 10_000;

@@ -8,8 +8,9 @@ use crate::domain::fields::Fields;
 use crate::script::fold::{EventRules, Former};
 use crate::script::kinds::{Kind, Record};
 use crate::script::{Host, Library, Script, ScriptText, fold};
+use foldhash::{HashMap, HashMapExt};
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What belongs to the events of one aggregate.

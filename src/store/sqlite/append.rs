@@ -6,8 +6,8 @@ use super::turnstile::Entered;
 use super::{Appended, Decision, read, sql};
 use crate::event::{Head, Version};
 use crate::store::{chain, check};
+use foldhash::{HashMap, HashMapExt};
 use rusqlite::Connection;
-use std::collections::HashMap;
 
 // OR ROLLBACK: a refusal ends the turn, which is what a broken turn comes to, and spares SQLite from copying every page
 // that a statement touches so that it could undo that statement alone.

@@ -5,8 +5,8 @@
 
 use super::fault::Fault;
 use super::{StreamName, sql};
+use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// So many streams are remembered; then forgetting all is cheaper than knowing which.

@@ -112,6 +112,16 @@ pub(super) fn open(path: &Path, options: &Options, turnstile: &Arc<Turnstile>) -
     Ok(Opened { connection, presence, id, notices, only_read })
 }
 
+/// Another connection to a store that is open, for reading beside what the first one does; `None` where it is in no file that
+/// can be opened twice.
+pub(super) fn another(path: &Path, options: &Options) -> Option<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(in_folder(path), flags).ok()?;
+    secure(&connection, options).ok()?;
+    connection.pragma_update(None, "query_only", true).ok()?;
+    Some(connection)
+}
+
 /// A store in a file that SQLite makes for this connection alone, keeps in memory while it is small, and removes.
 pub(super) fn scratch(options: &Options, id: &str) -> Result<Opened, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

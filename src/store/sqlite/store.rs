@@ -1,6 +1,6 @@
 //! The trait, on a connection: each call goes to the file that knows how.
 
-use super::{SqliteStore, append, keep, processes, projections, read, rows, scan, snapshots, together, verify};
+use super::{SqliteStore, append, keep, open, processes, projections, read, rows, scan, snapshots, together, verify};
 use crate::event::{Hash, Head, Position, Recorded, StreamName, Time, Version};
 use crate::json::Value;
 use crate::store::{
@@ -117,7 +117,10 @@ impl Store for SqliteStore {
             return Err(check::in_turn());
         }
         let id = Arc::clone(&self.id);
-        self.call(|connection, _| verify::run(connection, &id, since, watch))
+        // Where nothing can be written, a second connection would want to.
+        let can_be_two = since == Position(0) && self.only_read.is_none();
+        let another = if can_be_two { open::another(&self.path, &self.options) } else { None };
+        self.call(|connection, _| verify::run(connection, another, &id, since, watch))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {

@@ -8,9 +8,10 @@ use crate::domain::process::{Process, Reacts};
 use crate::domain::{Aggregate, Domains, EventError};
 use crate::event::{Position, Recorded, Time};
 use crate::json::{self, Value};
+use crate::script::direct::Members;
 use crate::script::fold::{EventRules, Known, Meta, Payload};
 use crate::script::frozen::{self, freeze};
-use crate::script::project::Projected;
+use crate::script::project::{Partial, Projected};
 use crate::script::react::{Occasion, Reaction, Timer};
 use crate::script::{Fault, Script, State};
 use crate::store::{Deadline, Failure, Instance, Outgoing, ProcessChange, Step, StepKind, Store, StoreError, Waiting};
@@ -414,9 +415,19 @@ pub(super) fn keys(domains: &Domains, reacts: &Reacts, payload: Payload, meta: M
     Ok(keys)
 }
 
+/// The keys, where they can be told without the engine.
+fn plain_keys(rules: &EventRules, reacts: &Reacts, event: &Recorded) -> Option<Vec<Value>> {
+    let names = Partial::reads([&*reacts.key]).filter(|_| event.schema == rules.schema)?;
+    let members = Members::read(&event.data, &rules.shape, &names)?;
+    Partial::new(members, meta_for(&[&reacts.key], rules, event)).keys(&reacts.key)
+}
+
 /// Whether an event concerns an instance of a process, or nobody can tell.
 pub(super) fn concerns(domains: &Domains, process: &Process, event: &Recorded) -> bool {
     let Some((_, rules, reacts)) = reaction_to(domains, process, event) else { return false };
+    if let Some(keys) = plain_keys(rules, reacts, event) {
+        return !keys.is_empty();
+    }
     let Ok(payload) = read(domains, process, rules, event) else { return true };
     let meta = meta_for(&[&reacts.key], rules, event);
     !matches!(keys(domains, reacts, payload, meta), Ok(keys) if keys.is_empty())

@@ -2,7 +2,8 @@
 
 use super::diff::{row_changes, row_value};
 use super::fill::events_of;
-use super::rows::{Routes, Rows, Share};
+use super::routes::Routes;
+use super::rows::{Rows, Share};
 use super::show::Shown;
 use super::{projection_of, table_of};
 use crate::diagnostic::Diagnostic;

@@ -6,7 +6,8 @@
 //! allocates comes back to it to be freed, since memory is counted by thread.
 
 use super::fill::{Changes, Hands};
-use super::rows::{Fetch, Key, Routes, Rows, Share, Stop, part_of};
+use super::routes::{Key, Routes, Stop};
+use super::rows::{Fetch, Rows, Share, part_of};
 use crate::diagnostic::Source;
 use crate::domain::Domains;
 use crate::event::Recorded;

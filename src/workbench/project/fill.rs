@@ -6,7 +6,8 @@
 
 use super::Progress;
 use super::crew::Crew;
-use super::rows::{Failed, Fetch, Routes, Rows, Share, Stop, fetch};
+use super::routes::{Failed, Routes, Stop};
+use super::rows::{Fetch, Rows, Share, fetch};
 use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded};
 use crate::json::Value;

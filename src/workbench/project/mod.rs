@@ -9,6 +9,7 @@ pub mod parked;
 pub mod preview;
 pub mod proof;
 pub mod rebuild;
+mod routes;
 mod rows;
 pub mod show;
 

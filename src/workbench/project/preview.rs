@@ -2,7 +2,8 @@
 
 use super::diff::row_columns;
 use super::fill::events_of;
-use super::rows::{self, Routes, Rows, Share, Stop};
+use super::routes::{Routes, Stop};
+use super::rows::{self, Rows, Share};
 use super::{Freshness, table_of};
 use crate::domain::{Domains, Projection};
 use crate::event::{Position, Recorded};

@@ -1,7 +1,8 @@
 //! Bringing read models up to date, and filling them anew.
 
 use super::fill::{Filling, Manner, Places, Run, events_of};
-use super::rows::{Routes, Rows, Share, fetch};
+use super::routes::Routes;
+use super::rows::{Rows, Share, fetch};
 use super::show::Shown;
 use super::{Progress, projection_of, table_of};
 use crate::domain::{Domains, Projection};

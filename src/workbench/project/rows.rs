@@ -1,17 +1,14 @@
 //! Rows in memory, and events applied to them.
 
 use super::fill::Changes;
-use crate::domain::{Domains, EventError, Handler, Projection};
-use crate::event::{Position, Recorded, StreamName};
+use super::routes::{Failed, Key, Read, Reading, Route, Routes, Stop};
+use crate::event::{Recorded, StreamName};
 use crate::json::Value;
 use crate::script::Fault;
-use crate::script::fold::{EventRules, Meta};
 use crate::script::memory;
-use crate::script::project::{Cells, Projected, RowKey};
+use crate::script::project::{Cells, RowKey};
 use crate::store::{Failure, Row, RowChange, Store, StoreError, Table};
-use crate::workbench::replay::cannot;
-use crate::workbench::{Error, meta};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -52,62 +49,11 @@ pub(super) fn part_of(key: &str, of: u64) -> u64 {
     (hash >> 32) % of
 }
 
-/// The key of a row with its text.
-pub(super) type Key = (Arc<str>, Value);
-
 /// Reads rows that are not held, by their keys, and hands over each with the place of its key.
 pub(super) type Fetch<'f> = dyn FnMut(Vec<Value>, &mut dyn FnMut(usize, Option<&Row>)) -> Result<(), StoreError> + 'f;
 
 /// The keys of the event at a place, if somebody has computed them.
 pub(super) type KeysAt<'k> = dyn Fn(usize) -> Option<&'k [Key]> + 'k;
-
-/// Why events were not applied.
-pub(super) enum Stop {
-    /// A handler or a key failed.
-    Failed(Failed),
-    /// Another reason.
-    Error(Error),
-}
-
-impl From<Stop> for Error {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Failed(failed) => Self::Script(failed.fault),
-            Stop::Error(error) => error,
-        }
-    }
-}
-
-/// An event that could not be applied.
-pub(super) struct Failed {
-    pub(super) position: Position,
-    pub(super) key: Option<Value>,
-    pub(super) fault: Fault,
-}
-
-impl Failed {
-    /// What the store keeps of it.
-    pub(super) fn to_note(&self) -> Failure {
-        Failure {
-            position: self.position,
-            key: self.key.clone(),
-            error: self.fault.0.message.as_str().into(),
-            place: self.fault.0.place.as_ref().map(|place| place.to_string().into()),
-        }
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Error(error.into())
-    }
-}
 
 /// Reads the rows with these keys that a filling has, and hands over each with the place of its key.
 pub(super) fn fetch(
@@ -119,139 +65,6 @@ pub(super) fn fetch(
     let rows = store.rows(table, generation, keys)?;
     rows.iter().enumerate().for_each(|(place, row)| each(place, row.as_ref()));
     Ok(())
-}
-
-/// What is done with the events of one type.
-pub(super) struct Route<'d> {
-    handler: &'d Handler,
-    rules: &'d EventRules,
-    /// Whether the key is the same for all events of a stream.
-    by_stream: bool,
-    /// What of `meta` the key and the handler read; `None` is all.
-    meta: Option<Vec<&'d str>>,
-}
-
-/// What is done with which event.
-pub(super) struct Routes<'d> {
-    domains: &'d Domains,
-    projection: &'d Projection,
-    by_aggregate: HashMap<&'d str, HashMap<&'d str, Route<'d>>>,
-}
-
-impl<'d> Routes<'d> {
-    pub(super) fn new(domains: &'d Domains, projection: &'d Projection) -> Self {
-        let mut by_aggregate: HashMap<&str, HashMap<&str, Route<'_>>> = HashMap::new();
-        for ((aggregate, event), handler) in &projection.handlers {
-            let Some(known) = domains.aggregate(aggregate) else { continue };
-            if let (Some(kind), Some(rules)) = (known.events.get(event), known.rules.events.get(event)) {
-                let routes = by_aggregate.entry(aggregate).or_default();
-                for name in kind.was.iter().chain([event]) {
-                    routes.insert(name, Route::new(handler, rules));
-                }
-            }
-        }
-        Self { domains, projection, by_aggregate }
-    }
-
-    pub(super) fn of(&self, event: &Recorded) -> Option<&Route<'d>> {
-        self.by_aggregate.get(event.stream.aggregate())?.get(&*event.kind)
-    }
-
-    /// Whether there is an event whose key depends on more than its stream.
-    pub(super) fn read_events_for_keys(&self) -> bool {
-        self.by_aggregate.values().flat_map(HashMap::values).any(|route| !route.by_stream)
-    }
-
-    /// The keys of an event.
-    fn keys(&self, route: &Route<'d>, event: &Recorded, projected: &Projected) -> Result<Vec<Key>, Stop> {
-        let failed = |fault: Fault| {
-            let fault = fault.while_doing(|| self.situation(event));
-            Stop::Failed(Failed { position: event.position, key: None, fault })
-        };
-        let script = &route.handler.key;
-        let found = self.domains.host.keys(script, projected).map_err(failed)?;
-        let Some(column) = self.projection.columns.iter().next() else { return Ok(Vec::new()) };
-        let mut keys: Vec<Key> = Vec::with_capacity(found.len());
-        for key in found {
-            match column.kind.accept(key.clone()) {
-                Ok(key) => {
-                    // A number names one row, however many zeros it ends with.
-                    let key = if let Value::Decimal(decimal) = key { Value::Decimal(decimal.normalize()) } else { key };
-                    let text = Arc::from(key.to_string());
-                    if keys.iter().all(|(known, _)| *known != text) {
-                        keys.push((text, key));
-                    }
-                }
-                Err(problems) => {
-                    let why = problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ");
-                    let message = format!("the key {key} does not fit the column `{}`: {why}", column.name);
-                    return Err(failed(Fault::new(message, script.text().whole())));
-                }
-            }
-        }
-        Ok(keys)
-    }
-
-    /// The keys of an event whose key depends on more than its stream; `None` for others.
-    pub(super) fn keys_by_event(&self, event: &Recorded) -> Result<Option<Vec<Key>>, Stop> {
-        match self.of(event) {
-            Some(route) if !route.by_stream => self.keys(route, event, &self.read(route, event)?).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Reads an event, as it is now.
-    fn read(&self, route: &Route<'d>, event: &Recorded) -> Result<Projected, Stop> {
-        let rules = route.rules;
-        let of_event = |kind: &str| meta::of_event(event, kind, true);
-        let payload =
-            self.domains.payload(rules, event.schema, &event.data, of_event).map_err(|error| match error {
-                EventError::Fault(fault) => {
-                    let fault = fault.while_doing(|| self.situation(event));
-                    Stop::Failed(Failed { position: event.position, key: None, fault })
-                }
-                other => cannot("projecting", other, event).into(),
-            })?;
-        let meta = match &route.meta {
-            Some(names) if names.is_empty() => Meta::default(),
-            Some(names) => meta::some_of_event(event, &rules.name, names),
-            None => of_event(&rules.name),
-        };
-        Ok(Projected::new(payload, meta))
-    }
-
-    fn situation(&self, event: &Recorded) -> String {
-        format!("while projecting `{}` of `{}` (@{}) into `{}`", event.kind, event.stream, event.position, self.name())
-    }
-
-    fn name(&self) -> &str {
-        &self.projection.name
-    }
-}
-
-impl<'d> Route<'d> {
-    fn new(handler: &'d Handler, rules: &'d EventRules) -> Self {
-        let (key, script) = (handler.key.facts(), handler.script.facts());
-        let of_streams =
-            |name: &str| key.accesses.iter().filter(|access| access.root == name).all(|a| is_of_stream(&a.field));
-        let by_stream = !key.reads_root("event") && !key.whole.contains_key("meta") && of_streams("meta");
-        let whole = key.whole.contains_key("meta") || script.whole.contains_key("meta");
-        let mut names: Vec<&str> = key
-            .accesses
-            .iter()
-            .chain(&script.accesses)
-            .filter(|a| a.root == "meta")
-            .map(|a| a.field.as_str())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        Self { handler, rules, by_stream, meta: (!whole).then_some(names) }
-    }
-}
-
-/// What of `meta` all events of a stream have in common.
-fn is_of_stream(field: &str) -> bool {
-    matches!(field, "stream" | "aggregate" | "id")
 }
 
 /// The rows of a share, as far as events have touched them and there is room.
@@ -287,8 +100,8 @@ struct Slot {
 /// An event with the places of its rows.
 struct Prepared<'e, 'd> {
     event: &'e Recorded,
-    handler: &'d Handler,
-    projected: Projected,
+    route: Rc<Route<'d>>,
+    read: Read,
     slots: Rc<[usize]>,
 }
 
@@ -349,36 +162,33 @@ impl<'d> Rows<'d> {
 
     /// Reads an event and finds the places of its rows; `None` where none of them is meant.
     fn prepare<'e>(&mut self, event: &'e Recorded, keys: Option<&[Key]>) -> Result<Option<Prepared<'e, 'd>>, Stop> {
-        let Some(route) = self.routes.of(event) else { return Ok(None) };
-        let handler = route.handler;
-        let prepared = |projected, slots: Rc<[usize]>| {
-            (!slots.is_empty()).then_some(Prepared { event, handler, projected, slots })
-        };
+        let Some(route) = self.routes.of(event).map(Rc::clone) else { return Ok(None) };
+        let prepared =
+            |route, read, slots: Rc<[usize]>| (!slots.is_empty()).then_some(Prepared { event, route, read, slots });
         // Most of the time nothing has to be computed to see which rows are meant, and whether any is.
         if route.by_stream
             && let Some(slots) = self.by_stream.get(&event.stream)
         {
-            return if slots.is_empty() {
-                Ok(None)
-            } else {
-                Ok(prepared(self.routes.read(route, event)?, Rc::clone(slots)))
-            };
+            if slots.is_empty() {
+                return Ok(None);
+            }
+            let (read, slots) = (self.routes.read(&route, event, Reading::Handled)?, Rc::clone(slots));
+            return Ok(prepared(route, read, slots));
         }
         if let Some(keys) = keys {
             if !keys.iter().any(|key| self.share.has(key)) {
                 return Ok(None);
             }
-            let projected = self.routes.read(route, event)?;
-            return Ok(prepared(projected, self.slots_of(keys)));
+            let read = self.routes.read(&route, event, Reading::Handled)?;
+            return Ok(prepared(route, read, self.slots_of(keys)));
         }
-        let by_stream = route.by_stream;
-        let projected = self.routes.read(route, event)?;
-        let keys = self.routes.keys(route, event, &projected)?;
+        let read = self.routes.read(&route, event, Reading::Keyed)?;
+        let keys = self.routes.keys(&route, event, &read)?;
         let slots = self.slots_of(&keys);
-        if by_stream {
+        if route.by_stream {
             self.by_stream.insert(event.stream.clone(), Rc::clone(&slots));
         }
-        Ok(prepared(projected, slots))
+        Ok(prepared(route, read, slots))
     }
 
     /// The places of the rows that are meant.
@@ -425,36 +235,21 @@ impl<'d> Rows<'d> {
 
     /// Applies an event to its rows: to all of them, or, where it is parked, to none.
     fn change(&mut self, prepared: Prepared<'_, '_>) -> Result<(), Stop> {
-        let Prepared { event, handler, mut projected, slots } = prepared;
+        let Prepared { event, route, mut read, slots } = prepared;
         let before: Vec<Option<Cells>> =
             if self.park { slots.iter().map(|&place| self.slots[place].cells.clone()).collect() } else { Vec::new() };
-        let (domains, projection) = (self.routes.domains, self.routes.projection);
         for (at, &place) in slots.iter().enumerate() {
-            let slot = &mut self.slots[place];
-            let row = slot.cells.take();
-            // The last one gets the event itself.
-            let event_of = if at + 1 < slots.len() { projected.clone() } else { std::mem::take(&mut projected) };
-            let rules = (&handler.script, &handler.touched);
-            match domains.host.handle(&projection.rows, rules, event_of, &slot.key, row) {
-                Ok(cells) => slot.cells = cells,
-                Err(fault) => {
-                    let key = slot.key.value().clone();
-                    let fault = fault.while_doing(|| {
-                        format!(
-                            "while projecting `{}` of `{}` (@{}) into row {key} of `{}`",
-                            event.kind, event.stream, event.position, projection.name
-                        )
-                    });
-                    let failed = Failed { position: event.position, key: Some(key), fault };
-                    if !self.park {
-                        return Err(Stop::Failed(failed));
-                    }
+            let is_last = at + 1 == slots.len();
+            match self.handle(place, &route, event, &mut read, is_last) {
+                Ok(cells) => self.slots[place].cells = cells,
+                Err(Stop::Failed(failed)) if self.park => {
                     self.parked.push(failed.to_note());
                     for (&place, cells) in slots.iter().zip(before) {
                         self.slots[place].cells = cells;
                     }
                     return Ok(());
                 }
+                Err(stop) => return Err(stop),
             }
         }
         self.applied += 1;
@@ -466,6 +261,44 @@ impl<'d> Rows<'d> {
             }
         }
         Ok(())
+    }
+
+    /// Runs the handler of an event on a row, which it takes, and gives it as it is then.
+    fn handle(
+        &mut self,
+        place: usize,
+        route: &Route<'_>,
+        event: &Recorded,
+        read: &mut Read,
+        is_last: bool,
+    ) -> Result<Option<Cells>, Stop> {
+        let projection = self.routes.projection;
+        let slot = &mut self.slots[place];
+        let rules = (&route.handler.script, &route.handler.touched);
+        let failed = |fault: Fault| {
+            let key = slot.key.value().clone();
+            let fault = fault.while_doing(|| {
+                format!(
+                    "while projecting `{}` of `{}` (@{}) into row {key} of `{}`",
+                    event.kind, event.stream, event.position, projection.name
+                )
+            });
+            Stop::Failed(Failed { position: event.position, key: Some(key), fault })
+        };
+        let mut row = slot.cells.take();
+        let whole = match read {
+            Read::Partial(partial) => match partial.handle(&projection.rows, rules, &slot.key, row) {
+                Ok(handled) => return handled.map_err(failed),
+                Err(as_it_was) => {
+                    row = as_it_was;
+                    self.routes.read_whole(route, event, Reading::Handled)?
+                }
+            },
+            // The last one gets the event itself.
+            Read::Whole(whole) if is_last => std::mem::take(whole),
+            Read::Whole(whole) => whole.clone(),
+        };
+        self.routes.domains.host.handle(&projection.rows, rules, whole, &slot.key, row).map_err(failed)
     }
 
     /// Whether it holds as much as it may.

@@ -17,9 +17,10 @@ use super::fault::Fault;
 use super::{read, sql, together, unsql};
 use crate::event::{Hash, Position};
 use crate::store::{Finding, MAX_PAGE_BYTES, Verified, chain};
+use foldhash::{HashMap, HashMapExt};
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::collections::HashMap;
 use std::rc::Rc;
+use std::thread;
 
 /// What stands before a position in words.
 const EVENT: &str = "the event at @";
@@ -46,9 +47,11 @@ const STREAMS: &str = "SELECT id, name, aggregate FROM es_streams WHERE id > ?1 
 const TYPES: &str = "SELECT id, aggregate, name FROM es_types WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 const DOMAINS: &str = "SELECT id, digest, text FROM es_domains WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 
-/// Verifies what is in the file now and was not yet up to the position `since`.
+/// Verifies what is in the file now and was not yet up to the position `since`. What SQLite knows about its file is asked
+/// meanwhile through another connection to it, if there is one.
 pub(super) fn run(
     connection: &Connection,
+    another: Option<Connection>,
     store: &str,
     since: Position,
     watch: &mut dyn FnMut(Position, Position),
@@ -68,19 +71,20 @@ pub(super) fn run(
         kinds: HashMap::new(),
         end,
     };
-    run.nothing_before_the_first();
-    run.events(watch)?;
-    run.commands()?;
-    run.versions()?;
-    run.stream_names()?;
-    run.type_names()?;
-    run.domain_texts()?;
-    if run.start.position == 0 {
-        run.snapshots()?;
-        run.processes()?;
-        run.file()?;
-    }
-    Ok(run.verified)
+    let whole = run.start.position == 0;
+    thread::scope(|scope| {
+        let file = another.filter(|_| whole).map(|another| scope.spawn(move || names::file(&another)));
+        run.all(watch)?;
+        if whole {
+            let found = file.and_then(|file| file.join().ok()).and_then(Result::ok);
+            // Whatever kept the other one from looking, this one looks itself.
+            let found = found.map_or_else(|| names::file(connection), Ok)?;
+            for words in found {
+                run.note(|| words);
+            }
+        }
+        Ok(run.verified)
+    })
 }
 
 /// What the first event continues.
@@ -214,6 +218,22 @@ struct Run<'c> {
 }
 
 impl Run<'_> {
+    /// Everything but what SQLite knows.
+    fn all(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<(), Fault> {
+        self.nothing_before_the_first();
+        self.events(watch)?;
+        self.commands()?;
+        self.versions()?;
+        self.stream_names()?;
+        self.type_names()?;
+        self.domain_texts()?;
+        if self.start.position == 0 {
+            self.snapshots()?;
+            self.processes()?;
+        }
+        Ok(())
+    }
+
     fn note(&mut self, words: impl FnOnce() -> String) {
         self.verified.note(|| Finding { words: words(), ..Finding::default() });
     }

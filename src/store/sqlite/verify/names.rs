@@ -69,58 +69,61 @@ impl Run<'_> {
         };
         self.walk("the domain text number ", DOMAINS, (0, self.end.domains), each, &mut |_| {})
     }
+}
 
-    /// What SQLite itself knows about its file: pages, indexes, column types, references.
-    pub(super) fn file(&mut self) -> Result<(), Fault> {
-        if let Err(fault) = self.integrity().and_then(|()| self.references()).and_then(|()| self.definitions()) {
-            let words = fault.damage()?;
-            self.note(|| format!("SQLite cannot check the file: {words}"));
-        }
-        Ok(())
+/// What SQLite itself knows about its file: pages, indexes, column types, references. Gives what is wrong, in words.
+pub(super) fn file(connection: &Connection) -> Result<Vec<String>, Fault> {
+    let mut wrong = Vec::new();
+    let looked = integrity(connection, &mut wrong)
+        .and_then(|()| references(connection, &mut wrong))
+        .and_then(|()| definitions(connection, &mut wrong));
+    if let Err(fault) = looked {
+        wrong.push(format!("SQLite cannot check the file: {}", fault.damage()?));
     }
+    Ok(wrong)
+}
 
-    fn integrity(&mut self) -> Result<(), Fault> {
-        let mut statement = self.connection.prepare(&format!("PRAGMA integrity_check({MAX_FINDINGS})"))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let words: String = row.get(0)?;
-            if words != "ok" {
-                self.note(|| format!("SQLite's integrity check: {words}"));
-            }
+fn integrity(connection: &Connection, wrong: &mut Vec<String>) -> Result<(), Fault> {
+    let mut statement = connection.prepare(&format!("PRAGMA integrity_check({MAX_FINDINGS})"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let words: String = row.get(0)?;
+        if words != "ok" {
+            wrong.push(format!("SQLite's integrity check: {words}"));
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// That tables, views and triggers are defined as they were made. One that somebody dropped keeps nothing from being
-    /// true, but a view that was changed shows something else.
-    fn definitions(&mut self) -> Result<(), Fault> {
-        const DEFINED: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-        let model = Connection::open_in_memory()?;
-        model.execute_batch(schema::TABLES)?;
-        let mut statement = model.prepare(DEFINED)?;
-        let mut rows = statement.query([])?;
-        let mut found = self.connection.prepare("SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2")?;
-        while let Some(row) = rows.next()? {
-            let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let stored = found.query_row([&kind, &name], |row| row.get::<_, String>(0)).optional()?;
-            if stored.is_some_and(|stored| stored != sql) {
-                self.note(|| format!("the {kind} `{name}` is not defined as it was made"));
-            }
+/// That tables, views and triggers are defined as they were made. One that somebody dropped keeps nothing from being
+/// true, but a view that was changed shows something else.
+fn definitions(connection: &Connection, wrong: &mut Vec<String>) -> Result<(), Fault> {
+    const DEFINED: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+    let model = Connection::open_in_memory()?;
+    model.execute_batch(schema::TABLES)?;
+    let mut statement = model.prepare(DEFINED)?;
+    let mut rows = statement.query([])?;
+    let mut found = connection.prepare("SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2")?;
+    while let Some(row) = rows.next()? {
+        let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let stored = found.query_row([&kind, &name], |row| row.get::<_, String>(0)).optional()?;
+        if stored.is_some_and(|stored| stored != sql) {
+            wrong.push(format!("the {kind} `{name}` is not defined as it was made"));
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn references(&mut self) -> Result<(), Fault> {
-        let mut statement = self.connection.prepare("PRAGMA foreign_key_check")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (table, number, parent): (String, Option<i64>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            // Tables that people put beside ours are their business.
-            if table.starts_with("es_") {
-                let number = number.unwrap_or_default();
-                self.note(|| format!("row {number} of `{table}` refers to a row of `{parent}` that is missing"));
-            }
+fn references(connection: &Connection, wrong: &mut Vec<String>) -> Result<(), Fault> {
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, number, parent): (String, Option<i64>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        // Tables that people put beside ours are their business.
+        if table.starts_with("es_") {
+            let number = number.unwrap_or_default();
+            wrong.push(format!("row {number} of `{table}` refers to a row of `{parent}` that is missing"));
         }
-        Ok(())
     }
+    Ok(())
 }
