@@ -154,9 +154,8 @@ impl StreamRules {
     pub fn fold_stored(&self, event: &EventRules, state: &mut State, data: &str, version: u64) -> bool {
         let Some(script) = &event.fold else { return false };
         let Some(direct) = script.worth_doing().filter(|direct| !direct.reads_meta()) else { return false };
-        let members = Members::read(data, &event.shape, direct.reads());
-        let done = |members| directly(self, script, &mut state.0, Event::Members(&members), version);
-        members.and_then(done).is_some()
+        let done = |members: &Members| directly(self, script, &mut state.0, Event::Members(members), version);
+        direct.with_members(data, &event.shape, done).is_some()
     }
 }
 

@@ -1,10 +1,10 @@
 //! From a script's syntax tree to plain forms, where it has no others.
 
 use super::super::host::{Library, Script};
-use super::value::Value;
+use super::value::{Members, Names, Value};
 use super::{Direct, Form, Operator, Step, Thing};
 use rhai::{ASTFlags, Expr, FnCallExpr, Identifier, ImmutableString, Stmt, Token};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// Functions within functions.
 const DEPTH: usize = 8;
@@ -26,7 +26,9 @@ impl Direct {
         };
         let (steps, answer) = reading.whole(script.statements())?;
         let Reading { locals, operations, reads, reads_meta, .. } = reading;
-        Some(Self { steps, answer, locals, reads: reads.into(), reads_meta, operations, misses: Cell::new(0) })
+        let reads: Names = reads.into();
+        let members = RefCell::new(Members::none(&reads));
+        Some(Self { steps, answer, locals, reads, members, reads_meta, operations, misses: Cell::new(0) })
     }
 }
 

@@ -16,8 +16,9 @@ pub(super) use value::{Event, Value};
 
 pub use value::{Members, Names};
 
+use crate::json::Shape;
 use rhai::Identifier;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// What a script does, step by step.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Direct {
     locals: usize,
     /// The members of `event` that it reads.
     reads: Names,
+    /// Room for them.
+    members: RefCell<Members>,
     /// Whether it reads something of `meta`.
     reads_meta: bool,
     /// How many operations it counts as, at most.
@@ -100,6 +103,17 @@ impl Direct {
     /// The members of `event` that it reads.
     pub(super) fn reads(&self) -> &Names {
         &self.reads
+    }
+
+    /// Does something with those members of a stored payload; `None` where they cannot be read.
+    pub(super) fn with_members<T>(
+        &self,
+        text: &str,
+        shape: &Shape,
+        act: impl FnOnce(&Members) -> Option<T>,
+    ) -> Option<T> {
+        let mut members = self.members.try_borrow_mut().ok()?;
+        if members.read_again(text, shape) { act(&members) } else { None }
     }
 
     /// Whether it reads something of `meta`.

@@ -34,8 +34,29 @@ enum Before {
 struct Run<'r> {
     sight: Sight<'r>,
     locals: Vec<Value>,
-    before: Vec<(&'r Identifier, Before)>,
+    before: Kept<'r>,
     deleted: bool,
+}
+
+/// What was there before, in order: most scripts set one member, which takes no allocation.
+#[derive(Default)]
+struct Kept<'r> {
+    first: Option<(&'r Identifier, Before)>,
+    others: Vec<(&'r Identifier, Before)>,
+}
+
+impl<'r> Kept<'r> {
+    fn push(&mut self, name: &'r Identifier, before: Before) {
+        match self.first {
+            None => self.first = Some((name, before)),
+            Some(_) => self.others.push((name, before)),
+        }
+    }
+
+    /// The last one first.
+    fn backwards(self) -> impl Iterator<Item = (&'r Identifier, Before)> {
+        self.others.into_iter().rev().chain(self.first)
+    }
 }
 
 impl Sight<'_> {
@@ -54,13 +75,13 @@ impl Direct {
         sight: Sight<'_>,
         fits: impl FnOnce(&mut Map) -> bool,
     ) -> Option<Done> {
-        let mut run = Run { sight, locals: vec![Value::Unit; self.locals], before: Vec::new(), deleted: false };
+        let mut run = Run { sight, locals: vec![Value::Unit; self.locals], before: Kept::default(), deleted: false };
         let said = run.steps(&self.steps, own).is_some()
             && self.answer.as_ref().is_none_or(|answer| run.value(answer, own).is_some());
         if said && fits(own) {
             return self.learn(Some(if run.deleted { Done::Deleted } else { Done::Yes }));
         }
-        for (name, before) in run.before.into_iter().rev() {
+        for (name, before) in run.before.backwards() {
             if let Some(member) = own.get_mut(name) {
                 *member = match before {
                     Before::Value(value) => value,
@@ -73,7 +94,7 @@ impl Direct {
 
     /// What it says of a state or a row, or of an event alone. `None`: the engine is to say it.
     pub(in super::super) fn answer(&self, own: &Map, sight: Sight<'_>) -> Option<Value> {
-        let mut run = Run { sight, locals: vec![Value::Unit; self.locals], before: Vec::new(), deleted: false };
+        let mut run = Run { sight, locals: vec![Value::Unit; self.locals], before: Kept::default(), deleted: false };
         let mut answer = || {
             for step in &self.steps {
                 let Step::Keep(place, form) = step else { return None };
@@ -108,7 +129,7 @@ impl<'r> Run<'r> {
                 form => self.value(form, own)?.into_dynamic(),
             };
             let before = std::mem::replace(own.get_mut(name)?, value);
-            self.before.push((name, Before::Value(before)));
+            self.before.push(name, Before::Value(before));
             return Some(());
         };
         let value = self.value(form, own)?;
@@ -121,12 +142,12 @@ impl<'r> Run<'r> {
                 _ => return None,
             };
             *member.write_lock::<Decimal>()? = decimal(operator, left, right)?;
-            self.before.push((name, Before::Decimal(left)));
+            self.before.push(name, Before::Decimal(left));
             return Some(());
         }
         let after = Value::computed(operator, &Value::of(member)?, &value)?;
         let before = std::mem::replace(member, after.into_dynamic());
-        self.before.push((name, Before::Value(before)));
+        self.before.push(name, Before::Value(before));
         Some(())
     }
 

@@ -142,11 +142,21 @@ impl Members {
     /// The members with these names of a stored payload; `None` where it cannot be read, or has none of a name that is not
     /// optional. All of the payload is looked at: what is no JSON is noticed.
     pub fn read(text: &str, shape: &Shape, names: &Names) -> Option<Self> {
-        let mut parts: Vec<Option<Part>> = Vec::new();
+        let mut members = Self::none(names);
+        members.read_again(text, shape).then_some(members)
+    }
+
+    /// The same members of another payload, in the place of those that were read before; `false` where they cannot be read.
+    pub(in super::super) fn read_again(&mut self, text: &str, shape: &Shape) -> bool {
+        self.fill(text, shape).is_some()
+    }
+
+    fn fill(&mut self, text: &str, shape: &Shape) -> Option<()> {
+        let Self { names, parts } = self;
+        parts.clear();
         parts.resize_with(names.len(), || None);
         let mut reader = Reader::new(text);
-        let place = |name: &str| names.iter().position(|known| known == name);
-        let mut next = reader.object_first().ok()?.map(place);
+        let mut next = reader.object_first().ok()?.map(|name| names.iter().position(|known| known == name));
         while let Some(place) = next {
             match place {
                 Some(place) => parts[place] = Some(Part::read(&mut reader, shape.member(&names[place]))?),
@@ -155,11 +165,16 @@ impl Members {
             next = reader.object_next().ok()?.map(|name| names.iter().position(|known| known == name));
         }
         reader.finish().ok()?;
-        for (name, part) in names.iter().zip(&mut parts).filter(|(_, part)| part.is_none()) {
+        for (name, part) in names.iter().zip(&mut *parts).filter(|(_, part)| part.is_none()) {
             let optional = shape.optional().iter().any(|optional| **optional == **name);
             *part = Some(optional.then_some(Part::Plain(Value::Unit))?);
         }
-        Some(Self { names: Rc::clone(names), parts })
+        Some(())
+    }
+
+    /// None yet, of these names.
+    pub(super) fn none(names: &Names) -> Self {
+        Self { names: Rc::clone(names), parts: Vec::new() }
     }
 
     fn get(&self, name: &str) -> Option<&Part> {

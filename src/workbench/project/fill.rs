@@ -25,7 +25,7 @@ const SHORT: u64 = 4_096;
 /// The fewest events between two checkpoints of what is built.
 const LONG: u64 = 65_536;
 /// As many events for each row that was changed: then writing rows takes less time than computing them.
-const EVENTS_FOR_A_ROW: u64 = 8;
+const EVENTS_FOR_A_ROW: u64 = 32;
 /// How many rows are written in one step: a few milliseconds, also on a machine that has other things to do.
 const ROWS_AT_ONCE: usize = 250;
 /// From so many positions on several threads are worth their beginning.
