@@ -20,8 +20,8 @@ struct Budget {
 }
 
 const BUDGETS: &[Budget] = &[
-    Budget { verb: "replay account/ada", instructions: 38_000_000, calls: 290, flushes: 0 },
-    Budget { verb: "send account/ada Deposit amount=1", instructions: 40_000_000, calls: 370, flushes: 5 },
+    Budget { verb: "replay account/ada", instructions: 33_000_000, calls: 290, flushes: 0 },
+    Budget { verb: "send account/ada Deposit amount=1", instructions: 35_000_000, calls: 370, flushes: 5 },
 ];
 
 /// Packages that esctl is built on, itself among them, without those that only tests need.
