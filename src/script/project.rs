@@ -260,12 +260,18 @@ impl Partial {
 
     /// The members of an event's payload that scripts read; `None` where one of them needs the engine.
     pub fn reads<'s>(scripts: impl IntoIterator<Item = &'s Script>) -> Option<Names> {
-        let mut names: Vec<Identifier> = Vec::new();
+        let mut scripts = scripts.into_iter();
+        let first = scripts.next()?.worth_doing()?.reads();
+        let mut others: Vec<Identifier> = Vec::new();
         for script in scripts {
-            let new = script.worth_doing()?.reads().iter().filter(|name| !names.contains(name));
-            names.extend(new.cloned().collect::<Vec<_>>());
+            let is_new = |name: &&Identifier| !first.contains(name) && !others.contains(name);
+            let new: Vec<Identifier> = script.worth_doing()?.reads().iter().filter(is_new).cloned().collect();
+            others.extend(new);
         }
-        Some(names.into())
+        if others.is_empty() {
+            return Some(first.clone());
+        }
+        Some(first.iter().cloned().chain(others).collect())
     }
 
     /// The keys of the rows that the event belongs to, where that needs no engine.

@@ -113,7 +113,8 @@ impl Direct {
         act: impl FnOnce(&Members) -> Option<T>,
     ) -> Option<T> {
         let mut members = self.members.try_borrow_mut().ok()?;
-        if members.read_again(text, shape) { act(&members) } else { None }
+        members.read_again(text, shape)?;
+        act(&members)
     }
 
     /// Whether it reads something of `meta`.

@@ -143,15 +143,12 @@ impl Members {
     /// optional. All of the payload is looked at: what is no JSON is noticed.
     pub fn read(text: &str, shape: &Shape, names: &Names) -> Option<Self> {
         let mut members = Self::none(names);
-        members.read_again(text, shape).then_some(members)
+        members.read_again(text, shape)?;
+        Some(members)
     }
 
-    /// The same members of another payload, in the place of those that were read before; `false` where they cannot be read.
-    pub(in super::super) fn read_again(&mut self, text: &str, shape: &Shape) -> bool {
-        self.fill(text, shape).is_some()
-    }
-
-    fn fill(&mut self, text: &str, shape: &Shape) -> Option<()> {
+    /// The same members of another payload, in the place of those that were read before.
+    pub(super) fn read_again(&mut self, text: &str, shape: &Shape) -> Option<()> {
         let Self { names, parts } = self;
         parts.clear();
         parts.resize_with(names.len(), || None);
