@@ -164,7 +164,7 @@ fn directly(rules: &StreamRules, script: &Script, state: &mut Dynamic, event: Ev
     let direct = script.direct()?;
     let mut own = state.as_map_mut().ok()?;
     let sight = Sight { event, version: signed(version), ..Sight::NONE };
-    direct.act(&mut own, sight, |own| rules.state.hold(own).is_ok())?;
+    direct.act(&mut *own, sight, |own| rules.state.hold(own).is_ok())?;
     Some(direct.operations())
 }
 

@@ -1,6 +1,6 @@
 //! Projecting: one event applied to one row of a read model.
 
-use super::direct::{Done, Event, Members, Names, Sight};
+use super::direct::{Done, Event, Members, Names, Own, Sight};
 use super::fault::Fault;
 use super::fold::{Meta, Payload, truth};
 use super::host::{Host, Script};
@@ -47,21 +47,43 @@ pub enum Plain {
 pub struct RowRules {
     /// The columns in their order; the first is the key.
     columns: Vec<CellRules>,
-    /// Their names, sorted: the keys of a row.
-    sorted: Vec<Identifier>,
     /// A new row, but for its key.
-    initial: Map,
+    initial: Cells,
 }
 
 impl std::fmt::Debug for RowRules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowRules").field("columns", &self.sorted).finish_non_exhaustive()
+        let names: Vec<&Identifier> = self.columns.iter().map(|column| &column.name).collect();
+        f.debug_struct("RowRules").field("columns", &names).finish_non_exhaustive()
     }
 }
 
-/// A row as handlers change it. After a fault it is of no use any more.
+/// A row as handlers change it: its cells in the order of the columns. After a fault it is of no use any more.
 #[derive(Debug, Clone)]
-pub struct Cells(Dynamic);
+pub struct Cells(Box<[Dynamic]>);
+
+/// The same where a handler finds them by name.
+struct Named<'r> {
+    columns: &'r [CellRules],
+    cells: &'r mut [Dynamic],
+}
+
+impl Named<'_> {
+    fn place(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+impl Own for Named<'_> {
+    fn get(&self, name: &str) -> Option<&Dynamic> {
+        self.cells.get(self.place(name)?)
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut Dynamic> {
+        let place = self.place(name)?;
+        self.cells.get_mut(place)
+    }
+}
 
 /// The columns that a handler may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,18 +97,18 @@ pub enum Touched {
 impl RowRules {
     /// Rules for rows of these columns, which begin with these values.
     pub fn new(columns: Vec<CellRules>, initial: Object) -> Self {
-        let mut sorted: Vec<Identifier> = columns.iter().map(|column| column.name.clone()).collect();
-        sorted.sort_unstable();
-        Self { columns, sorted, initial: value::from_object(initial) }
+        let mut initial = value::from_object(initial);
+        let initial = columns.iter().map(|column| initial.remove(&column.name).unwrap_or(Dynamic::UNIT)).collect();
+        Self { columns, initial: Cells(initial) }
     }
 
     /// The row that an event begins.
     fn first(&self, key: &RowKey) -> Cells {
         let mut row = self.initial.clone();
-        if let Some(column) = self.columns.first() {
-            row.insert(column.name.clone(), key.seen.clone());
+        if let Some(cell) = row.0.first_mut() {
+            *cell = key.0.clone();
         }
-        Cells(Dynamic::from_map(row))
+        row
     }
 
     /// A row that was stored.
@@ -94,17 +116,21 @@ impl RowRules {
         let cell = |(column, cell): (&CellRules, &Value)| {
             // What is kept as JSON does not say which of its whole numbers are decimals.
             let typed = if matches!(column.plain, Plain::No) { (column.accept)(cell.clone()).ok() } else { None };
-            (column.name.clone(), value::from_value(typed.unwrap_or_else(|| cell.clone())))
+            value::from_value(typed.unwrap_or_else(|| cell.clone()))
         };
-        Cells(Dynamic::from_map(self.columns.iter().zip(row).map(cell).collect()))
+        Cells(self.columns.iter().zip(row).map(cell).collect())
     }
 
     /// What is to be stored of a row.
     pub fn values(&self, cells: &Cells) -> Vec<Value> {
-        let Ok(map) = cells.0.as_map_ref() else { return Vec::new() };
         // Each of them was data before, and has been held to its column since.
-        let cell = |column: &CellRules| map.get(&column.name).and_then(|cell| value::to_value(cell).ok());
-        self.columns.iter().map(|column| cell(column).unwrap_or(Value::Null)).collect()
+        cells.0.iter().map(|cell| value::to_value(cell).unwrap_or(Value::Null)).collect()
+    }
+
+    /// A row as the engine has it.
+    fn map(&self, cells: Cells) -> Dynamic {
+        let names = self.columns.iter().map(|column| column.name.clone());
+        Dynamic::from_map(names.zip(cells.0).collect())
     }
 
     /// Which columns a handler may change, as far as its text tells.
@@ -123,52 +149,61 @@ impl RowRules {
         if facts.whole.contains_key("row") { Touched::All } else { Touched::Only(places) }
     }
 
-    /// A row after a handler, held to its columns.
-    fn handled(
+    /// A row after a handler that the engine ran, held to its columns.
+    fn handled(&self, script: &Script, row: Dynamic, key: &RowKey, touched: &Touched) -> Result<Option<Cells>, Fault> {
+        let Some(mut map) = row.try_cast::<Map>() else {
+            return Err(refused(script, &["the row must stay a map of its columns".to_owned()]));
+        };
+        let mut problems = Vec::new();
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for (place, column) in self.columns.iter().enumerate() {
+            let mut cell = map.remove(&column.name);
+            if touched.has(place) {
+                match &mut cell {
+                    Some(cell) => column.settle(cell, (place == 0).then_some(key), &mut problems),
+                    None => problems.push(format!("the row lost its column `{}`", column.name)),
+                }
+            }
+            cells.push(cell.unwrap_or_default());
+        }
+        problems.extend(map.keys().map(|extra| format!("the row has no column `{extra}`")));
+        if problems.is_empty() { Ok(Some(Cells(cells.into()))) } else { Err(refused(script, &problems)) }
+    }
+
+    /// The same after one that needed no engine.
+    fn settled(
         &self,
         script: &Script,
-        mut row: Dynamic,
+        mut row: Cells,
         key: &RowKey,
         touched: &Touched,
     ) -> Result<Option<Cells>, Fault> {
-        match self.settle(&mut row, &key.value, touched) {
-            Ok(()) => Ok(Some(Cells(row))),
-            Err(problems) => Err(Fault::new(problems.join("; "), script.text().whole())),
-        }
-    }
-
-    /// Holds a row to its columns after a handler: each value typed. `Err`: every problem.
-    fn settle(&self, row: &mut Dynamic, key: &Value, touched: &Touched) -> Result<(), Vec<String>> {
-        let Ok(mut map) = row.as_map_mut() else {
-            return Err(vec!["the row must stay a map of its columns".to_owned()]);
-        };
         let mut problems = Vec::new();
-        match touched {
-            Touched::Only(places) => {
-                for (place, column) in places.iter().filter_map(|&place| Some((place, self.columns.get(place)?))) {
-                    column.settle(&mut map, (place == 0).then_some(key), &mut problems);
-                }
-            }
-            Touched::All => {
-                for (place, column) in self.columns.iter().enumerate() {
-                    column.settle(&mut map, (place == 0).then_some(key), &mut problems);
-                }
-                if map.len() > self.columns.len() {
-                    let extra = map.keys().filter(|name| self.sorted.binary_search(name).is_err());
-                    problems.extend(extra.map(|extra| format!("the row has no column `{extra}`")));
-                }
+        for (place, (column, cell)) in self.columns.iter().zip(&mut row.0).enumerate() {
+            if touched.has(place) {
+                column.settle(cell, (place == 0).then_some(key), &mut problems);
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        if problems.is_empty() { Ok(Some(row)) } else { Err(refused(script, &problems)) }
+    }
+}
+
+fn refused(script: &Script, problems: &[String]) -> Fault {
+    Fault::new(problems.join("; "), script.text().whole())
+}
+
+impl Touched {
+    fn has(&self, place: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(places) => places.contains(&place),
+        }
     }
 }
 
 impl CellRules {
-    fn settle(&self, row: &mut Map, key: Option<&Value>, problems: &mut Vec<String>) {
-        let Some(cell) = row.get_mut(&self.name) else {
-            problems.push(format!("the row lost its column `{}`", self.name));
-            return;
-        };
+    /// Holds a cell to its column after a handler: it is typed.
+    fn settle(&self, cell: &mut Dynamic, key: Option<&RowKey>, problems: &mut Vec<String>) {
         if key.is_none() && self.fits(cell) {
             return;
         }
@@ -180,7 +215,7 @@ impl CellRules {
             }
         };
         match key {
-            Some(key) if value.same(key) => {}
+            Some(key) if value.same(&key.value()) => {}
             Some(_) => problems.push(format!("`row.{}` is the key of the row and cannot be changed", self.name)),
             None => match (self.accept)(value) {
                 Ok(value) => *cell = value::from_value(value),
@@ -212,22 +247,19 @@ impl CellRules {
 
 /// The key of a row, as handlers see it.
 #[derive(Debug, Clone)]
-pub struct RowKey {
-    value: Value,
-    seen: Dynamic,
-}
+pub struct RowKey(Dynamic);
 
 impl From<Value> for RowKey {
     fn from(value: Value) -> Self {
-        let seen = value::from_value(value.clone());
-        Self { value, seen }
+        Self(value::from_value(value))
     }
 }
 
 impl RowKey {
     /// As data.
-    pub fn value(&self) -> &Value {
-        &self.value
+    pub fn value(&self) -> Value {
+        // It was made of data.
+        value::to_value(&self.0).unwrap_or_default()
     }
 }
 
@@ -300,15 +332,15 @@ impl Partial {
         let sight = Sight {
             event: Event::Members(&self.members),
             meta: meta.as_deref(),
-            key: Some(&key.seen),
+            key: Some(&key.0),
             exists,
             ..Sight::NONE
         };
-        let done = cells.0.as_map_mut().ok().and_then(|mut own| direct.act(&mut own, sight, |_| true));
-        match done {
+        let mut own = Named { columns: &rules.columns, cells: &mut cells.0 };
+        match direct.act(&mut own, sight, |_| true) {
             None => Err(exists.then_some(cells)),
             Some(Done::Deleted) => Ok(Ok(None)),
-            Some(Done::Yes) => Ok(rules.handled(script, cells.0, key, if exists { touched } else { &Touched::All })),
+            Some(Done::Yes) => Ok(rules.settled(script, cells, key, if exists { touched } else { &Touched::All })),
         }
     }
 }
@@ -342,7 +374,7 @@ impl Host {
         row: Option<&Cells>,
     ) -> Result<bool, Fault> {
         let mut scope = Scope::new();
-        scope.push_dynamic("row", row.cloned().unwrap_or_else(|| rules.first(key)).0);
+        scope.push_dynamic("row", rules.map(row.cloned().unwrap_or_else(|| rules.first(key))));
         scope.push_constant_dynamic("exists", row.is_some().into());
         truth("a condition", condition, &self.run(condition, &mut scope)?)
     }
@@ -368,10 +400,10 @@ impl Host {
                 *place = value;
             }
         };
-        put("row", row.unwrap_or_else(|| rules.first(key)).0);
+        put("row", rules.map(row.unwrap_or_else(|| rules.first(key))));
         put("event", projected.event);
         put("meta", projected.meta);
-        scope.push_constant_dynamic("key", key.seen.clone());
+        scope.push_constant_dynamic("key", key.0.clone());
         scope.push_constant_dynamic("exists", exists.into());
         self.desk.begin_row();
         let result = self.run(script, &mut scope);

@@ -11,7 +11,7 @@ mod run;
 mod tests;
 mod value;
 
-pub(super) use run::{Done, Sight};
+pub(super) use run::{Done, Own, Sight};
 pub(super) use value::{Event, Value};
 
 pub use value::{Members, Names};

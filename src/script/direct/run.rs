@@ -25,6 +25,24 @@ pub(in super::super) enum Done {
     Deleted,
 }
 
+/// What a script is about and may change: the members of a state or a row, by name.
+pub(in super::super) trait Own {
+    /// A member.
+    fn get(&self, name: &str) -> Option<&Dynamic>;
+    /// The same, to be changed.
+    fn get_mut(&mut self, name: &str) -> Option<&mut Dynamic>;
+}
+
+impl Own for Map {
+    fn get(&self, name: &str) -> Option<&Dynamic> {
+        self.get(name)
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut Dynamic> {
+        self.get_mut(name)
+    }
+}
+
 /// What was there before a member was set.
 enum Before {
     Value(Dynamic),
@@ -69,11 +87,11 @@ impl Direct {
     /// Does it on a state or a row. `None`: the engine is to do it; `own` is as it was.
     ///
     /// `fits` says whether what came out may stay.
-    pub(in super::super) fn act(
+    pub(in super::super) fn act<O: Own>(
         &self,
-        own: &mut Map,
+        own: &mut O,
         sight: Sight<'_>,
-        fits: impl FnOnce(&mut Map) -> bool,
+        fits: impl FnOnce(&mut O) -> bool,
     ) -> Option<Done> {
         let mut run = Run { sight, locals: vec![Value::Unit; self.locals], before: Kept::default(), deleted: false };
         let said = run.steps(&self.steps, own).is_some()
@@ -107,7 +125,7 @@ impl Direct {
 }
 
 impl<'r> Run<'r> {
-    fn steps(&mut self, steps: &'r [Step], own: &mut Map) -> Option<()> {
+    fn steps(&mut self, steps: &'r [Step], own: &mut impl Own) -> Option<()> {
         for step in steps {
             match step {
                 Step::Set(name, operator, form) => self.set(name, *operator, form, own)?,
@@ -122,7 +140,13 @@ impl<'r> Run<'r> {
         Some(())
     }
 
-    fn set(&mut self, name: &'r Identifier, operator: Option<Operator>, form: &'r Form, own: &mut Map) -> Option<()> {
+    fn set(
+        &mut self,
+        name: &'r Identifier,
+        operator: Option<Operator>,
+        form: &'r Form,
+        own: &mut impl Own,
+    ) -> Option<()> {
         let Some(operator) = operator else {
             let value = match form {
                 Form::Member(thing, from) => self.any(*thing, from, own)?,
@@ -151,7 +175,7 @@ impl<'r> Run<'r> {
         Some(())
     }
 
-    fn value(&mut self, form: &Form, own: &Map) -> Option<Value> {
+    fn value(&mut self, form: &Form, own: &impl Own) -> Option<Value> {
         match form {
             Form::Constant(value) => Some(value.clone()),
             Form::Member(Thing::Own, name) => Value::of(own.get(name)?),
@@ -178,7 +202,7 @@ impl<'r> Run<'r> {
     }
 
     /// Asks one after the other, up to the first that says so.
-    fn until(&mut self, end: bool, forms: &[Form], own: &Map) -> Option<Value> {
+    fn until(&mut self, end: bool, forms: &[Form], own: &impl Own) -> Option<Value> {
         for form in forms {
             if self.value(form, own)?.truth()? == end {
                 return Some(Value::Boolean(end));
@@ -187,7 +211,7 @@ impl<'r> Run<'r> {
         Some(Value::Boolean(!end))
     }
 
-    fn any(&self, thing: Thing, name: &str, own: &Map) -> Option<Dynamic> {
+    fn any(&self, thing: Thing, name: &str, own: &impl Own) -> Option<Dynamic> {
         match thing {
             Thing::Own => own.get(name).cloned(),
             Thing::Event => self.sight.event.any(name),

@@ -13,15 +13,18 @@ use crate::domain::Domains;
 use crate::event::Recorded;
 use crate::json::Value;
 use crate::script::memory;
-use crate::store::{Failure, Row, StoreError};
+use crate::store::{Failure, Row, RowChange, StoreError};
 use crate::workbench::Error;
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Builder, Scope};
 
 /// Pages that are on their way at a time: while one is worked on, the next is read.
 const AHEAD: usize = 2;
+/// How many changes a thread hands over at a time, and how often it does before somebody has taken them.
+const CHUNK: usize = 256;
+const CHUNKS: usize = 2;
 /// Scripts go down into functions and expressions; on a stack of this size their limits are reached first.
 const STACK: usize = 16 * 1024 * 1024;
 
@@ -33,7 +36,6 @@ pub(super) struct Crew {
     under_way: VecDeque<(Arc<Page>, usize)>,
     /// Which page the front of these is, counted from the first.
     first: usize,
-    full: bool,
 }
 
 struct Worker {
@@ -42,6 +44,15 @@ struct Worker {
     rows: Sender<Looked>,
     /// How many pages it has finished.
     done: usize,
+    /// How many rows it has changed, and whether it holds as much as it may, as of the last of these.
+    changed: usize,
+    full: bool,
+    /// What it has changed, by key, once it was told to hand that over; nothing after the last of it.
+    changes: Receiver<Changes>,
+    /// What of it was taken in and not yet taken out, the next at the end; nothing after the last of it.
+    at_hand: Changes,
+    /// What of it was written.
+    written: Sender<Changes>,
 }
 
 /// Events that all look at.
@@ -72,19 +83,17 @@ enum Order {
     Apply(Arc<Page>),
     /// Hand over what has changed.
     Finish,
-    /// This was written.
-    Written(Changes),
+    /// All of it was written.
+    Written,
 }
 
 enum Answer {
-    /// A page is done; whether the thread holds as much as it may.
-    Applied(bool),
+    /// A page is done; how many rows have changed, and whether the thread holds as much as it may.
+    Applied(usize, bool),
     /// These rows are needed to go on.
     Wanted(Vec<Value>),
     /// These rows were looked at.
     Used(Vec<Option<Row>>),
-    /// What has changed.
-    Changes(Changes),
     /// An event could not be applied; or something else went wrong.
     Failed(Box<Stop>),
 }
@@ -104,6 +113,8 @@ impl Crew {
         for number in 0..jobs {
             let (orders, order) = channel();
             let (rows, looked) = channel();
+            let (change, changes) = sync_channel(CHUNKS);
+            let (written, back) = channel();
             let share = Share { part: Some((number as u64, jobs as u64)), ..share.clone() };
             let (sources, projection, answer) = (sources.to_vec(), projection.to_owned(), answer.clone());
             let work = move || {
@@ -117,13 +128,15 @@ impl Crew {
                     return says(Answer::Failed(Box::new(Stop::from(gone()))));
                 };
                 let routes = Routes::new(&domains, projection);
-                Work { number, jobs, order, looked, says: &says }.go(Rows::new(routes, share, complete, false));
+                Work { number, jobs, order, looked, change, back, says: &says }
+                    .go(Rows::new(routes, share, complete, false));
             };
             let begun = Builder::new().name(format!("rows-{number}")).stack_size(STACK).spawn_scoped(scope, work);
             begun.map_err(|error| StoreError::Unavailable(format!("a thread cannot be begun: {error}")))?;
-            workers.push(Worker { orders, rows, done: 0 });
+            let at_hand = Vec::new();
+            workers.push(Worker { orders, rows, done: 0, changed: 0, full: false, changes, at_hand, written });
         }
-        Ok(Self { workers, answers, under_way: VecDeque::new(), first: 0, full: false })
+        Ok(Self { workers, answers, under_way: VecDeque::new(), first: 0 })
     }
 
     fn tell(&self, number: usize, order: Order) {
@@ -134,21 +147,20 @@ impl Crew {
     /// Takes answers until there are at most so many pages under way.
     fn wait(&mut self, pages: usize, fetch: &mut Fetch<'_>) -> Result<(), Stop> {
         while self.under_way.len() > pages {
-            if let Some(changes) = self.answer(fetch)? {
-                drop(changes);
-            }
+            self.answer(fetch)?;
         }
         Ok(())
     }
 
-    /// Takes one answer; what has changed, if it is that.
-    fn answer(&mut self, fetch: &mut Fetch<'_>) -> Result<Option<Changes>, Stop> {
+    /// Takes one answer.
+    fn answer(&mut self, fetch: &mut Fetch<'_>) -> Result<(), Stop> {
         let (number, answer) = self.answers.recv().map_err(|_| gone())?;
         match answer {
-            Answer::Applied(full) => {
-                self.full |= full;
-                let place = self.workers[number].done - self.first;
-                self.workers[number].done += 1;
+            Answer::Applied(changed, full) => {
+                let worker = &mut self.workers[number];
+                (worker.changed, worker.full) = (changed, full);
+                let place = worker.done - self.first;
+                worker.done += 1;
                 if let Some((_, left)) = self.under_way.get_mut(place) {
                     *left -= 1;
                 }
@@ -156,19 +168,18 @@ impl Crew {
                     self.under_way.pop_front();
                     self.first += 1;
                 }
-                Ok(None)
+                Ok(())
             }
             Answer::Wanted(keys) => {
                 let mut rows = vec![None; keys.len()];
                 fetch(keys.clone(), &mut |place, row| rows[place] = row.cloned())?;
                 let _ = self.workers[number].rows.send((keys, rows));
-                Ok(None)
+                Ok(())
             }
             Answer::Used(rows) => {
                 drop(rows);
-                Ok(None)
+                Ok(())
             }
-            Answer::Changes(changes) => Ok(Some(changes)),
             Answer::Failed(stop) => Err(*stop),
         }
     }
@@ -185,29 +196,35 @@ impl Hands for Crew {
         self.wait(AHEAD - 1, fetch)
     }
 
-    fn finish(&mut self, fetch: &mut Fetch<'_>) -> Result<(Changes, Vec<Failure>), Stop> {
+    fn changed(&self) -> usize {
+        self.workers.iter().map(|worker| worker.changed).sum()
+    }
+
+    fn is_full(&self) -> bool {
+        self.workers.iter().any(|worker| worker.full)
+    }
+
+    fn finish(&mut self, fetch: &mut Fetch<'_>) -> Result<Vec<Failure>, Stop> {
         self.wait(0, fetch)?;
         for number in 0..self.workers.len() {
             self.tell(number, Order::Finish);
         }
-        let mut all = Vec::new();
-        let mut left = self.workers.len();
-        while left > 0 {
-            if let Some(changes) = self.answer(fetch)? {
-                all.extend(changes);
-                left -= 1;
-            }
+        self.workers.iter_mut().try_for_each(Worker::take_in)?;
+        Ok(Vec::new())
+    }
+
+    fn take(&mut self, most: usize) -> Result<Changes, Stop> {
+        let mut changes = Vec::with_capacity(most.min(self.changed()));
+        while changes.len() < most {
+            let heads =
+                self.workers.iter().enumerate().filter_map(|(at, worker)| Some((&worker.at_hand.last()?.0, at)));
+            let Some((_, first)) = heads.min() else { break };
+            changes.extend(self.workers[first].next()?);
         }
-        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        Ok((all, Vec::new()))
+        Ok(changes)
     }
 
-    fn is_full(&self) -> bool {
-        self.full
-    }
-
-    fn written(&mut self, changes: Changes) {
-        self.full = false;
+    fn give_back(&mut self, changes: Changes) {
         let jobs = self.workers.len() as u64;
         let mut parts: Vec<Vec<_>> = self.workers.iter().map(|_| Vec::new()).collect();
         for (key, change) in changes {
@@ -215,9 +232,34 @@ impl Hands for Crew {
                 part.push((key, change));
             }
         }
-        for (number, part) in parts.into_iter().enumerate() {
-            self.tell(number, Order::Written(part));
+        for (worker, part) in self.workers.iter().zip(parts) {
+            let _ = worker.written.send(part);
         }
+    }
+
+    fn written(&mut self) {
+        for number in 0..self.workers.len() {
+            (self.workers[number].changed, self.workers[number].full) = (0, false);
+            self.tell(number, Order::Written);
+        }
+    }
+}
+
+impl Worker {
+    /// Takes in what comes next of what it has changed.
+    fn take_in(&mut self) -> Result<(), Stop> {
+        self.at_hand = self.changes.recv().map_err(|_| gone())?;
+        self.at_hand.reverse();
+        Ok(())
+    }
+
+    /// Takes the next change out.
+    fn next(&mut self) -> Result<Option<(Arc<str>, RowChange)>, Stop> {
+        let next = self.at_hand.pop();
+        if next.is_some() && self.at_hand.is_empty() {
+            self.take_in()?;
+        }
+        Ok(next)
     }
 }
 
@@ -231,6 +273,8 @@ struct Work<'w> {
     jobs: usize,
     order: Receiver<Order>,
     looked: Receiver<Looked>,
+    change: SyncSender<Changes>,
+    back: Receiver<Changes>,
     says: &'w dyn Fn(Answer),
 }
 
@@ -270,16 +314,36 @@ impl Work<'_> {
                         Err(stop) => return (self.says)(Answer::Failed(Box::new(stop))),
                     }
                     drop(page);
-                    (self.says)(Answer::Applied(rows.is_full()));
+                    (self.says)(Answer::Applied(rows.changed(), rows.is_full()));
                 }
-                Order::Finish => (self.says)(Answer::Changes(rows.take_changes().0)),
-                Order::Written(changes) => {
-                    drop(changes);
+                Order::Finish => {
+                    rows.sort_changes();
+                    loop {
+                        let changes = rows.take_changes(CHUNK);
+                        let is_end = changes.is_empty();
+                        self.forget_written();
+                        if self.change.send(changes).is_err() {
+                            return;
+                        }
+                        if is_end {
+                            break;
+                        }
+                    }
+                }
+                Order::Written => {
+                    self.forget_written();
                     if rows.is_full() {
                         rows.clear();
                     }
                 }
             }
+        }
+    }
+
+    /// Lets go of the changes that were written.
+    fn forget_written(&self) {
+        while let Ok(changes) = self.back.try_recv() {
+            drop(changes);
         }
     }
 

@@ -24,8 +24,10 @@ const PAGE: usize = 8_192;
 const SHORT: u64 = 4_096;
 /// The fewest events between two checkpoints of what is built.
 const LONG: u64 = 65_536;
-/// As many events for each row that was changed: then writing rows takes less time than computing them.
-const EVENTS_FOR_A_ROW: u64 = 32;
+/// As many events for each row that was changed: then writing rows takes much less time than computing them.
+const EVENTS_FOR_A_ROW: u64 = 128;
+/// But not more than so many: a few seconds, which are lost where it is interrupted.
+const LONGEST: u64 = 4_000_000;
 /// How many rows are written in one step: a few milliseconds, also on a machine that has other things to do.
 const ROWS_AT_ONCE: usize = 250;
 /// From so many positions on several threads are worth their beginning.
@@ -81,12 +83,18 @@ pub(super) type Changes = Vec<(Arc<str>, RowChange)>;
 pub(super) trait Hands {
     /// Applies events, or begins to.
     fn apply(&mut self, events: Vec<Recorded>, fetch: &mut Fetch<'_>) -> Result<(), Stop>;
-    /// All that was begun is done. Gives what has changed since this was asked last, by key, and what was parked.
-    fn finish(&mut self, fetch: &mut Fetch<'_>) -> Result<(Changes, Vec<Failure>), Stop>;
+    /// How many rows have changed since they were written, as far as is known.
+    fn changed(&self) -> usize;
     /// Whether they hold as much as they may.
     fn is_full(&self) -> bool;
-    /// The changes were written; who is full lets go of all rows.
-    fn written(&mut self, changes: Changes);
+    /// All that was begun is done, and what has changed is about to be taken. Gives what was parked.
+    fn finish(&mut self, fetch: &mut Fetch<'_>) -> Result<Vec<Failure>, Stop>;
+    /// The next so many of the rows that have changed, by key; fewer are the last.
+    fn take(&mut self, most: usize) -> Result<Changes, Stop>;
+    /// These changes were written.
+    fn give_back(&mut self, changes: Changes);
+    /// All were written; who is full lets go of all rows.
+    fn written(&mut self);
 }
 
 impl Hands for Rows<'_> {
@@ -94,16 +102,28 @@ impl Hands for Rows<'_> {
         Rows::apply(self, &events, None, fetch)
     }
 
-    fn finish(&mut self, _: &mut Fetch<'_>) -> Result<(Changes, Vec<Failure>), Stop> {
-        Ok(self.take_changes())
+    fn changed(&self) -> usize {
+        Rows::changed(self)
     }
 
     fn is_full(&self) -> bool {
         Rows::is_full(self)
     }
 
-    fn written(&mut self, changes: Changes) {
+    fn finish(&mut self, _: &mut Fetch<'_>) -> Result<Vec<Failure>, Stop> {
+        self.sort_changes();
+        Ok(self.take_parked())
+    }
+
+    fn take(&mut self, most: usize) -> Result<Changes, Stop> {
+        Ok(self.take_changes(most))
+    }
+
+    fn give_back(&mut self, changes: Changes) {
         drop(changes);
+    }
+
+    fn written(&mut self) {
         if Rows::is_full(self) {
             self.clear();
         }
@@ -197,14 +217,17 @@ impl Filling<'_> {
     ) -> Result<(), Stop> {
         // What may not be written in parts is kept short.
         let short = self.generation.served || careful;
-        let mut length = if short { SHORT } else { LONG };
+        let length = |changed: usize| {
+            if short { SHORT } else { (changed as u64).saturating_mul(EVENTS_FOR_A_ROW).clamp(LONG, LONGEST) }
+        };
         while stride.run.position < until {
             let from = stride.run.position;
             let is_rest = stride.ahead.is_some();
             let until = stride.ahead.as_ref().map_or(until, |ahead| ahead.position);
             let (mut to, mut events) = (from, 0);
             while to < until {
-                let limit = usize::try_from(length - events).unwrap_or(PAGE).clamp(1, PAGE);
+                let left = if is_rest { LONGEST } else { length(hands.changed()).saturating_sub(events) };
+                let limit = usize::try_from(left).unwrap_or(PAGE).clamp(1, PAGE);
                 let mut page = places.log.read_all(to, limit, stride.commands, &stride.filter)?;
                 if page.scanned >= until {
                     page.events.retain(|event| event.position <= until);
@@ -215,16 +238,13 @@ impl Filling<'_> {
                 hands.apply(page.events, &mut |keys, each| self.fetch(places, &keys, each))?;
                 (stride.progress)(Progress { done: to, total: stride.end });
                 // Where some rows are ahead, the others have to get there at once.
-                if stride.ahead.is_none() && (events >= length || hands.is_full()) {
+                if stride.ahead.is_none() && (events >= length(hands.changed()) || hands.is_full()) {
                     break;
                 }
             }
-            let (changes, parked) = hands.finish(&mut |keys, each| self.fetch(places, &keys, each))?;
-            if !short {
-                length = LONG.max(changes.len() as u64 * EVENTS_FOR_A_ROW);
-            }
-            let changes = self.write((from, to), stride.ahead.take(), changes, &parked, places)?;
-            hands.written(changes);
+            let parked = hands.finish(&mut |keys, each| self.fetch(places, &keys, each))?;
+            self.write((from, to), stride.ahead.take(), hands, &parked, places)?;
+            hands.written();
             stride.run.position = to;
             stride.run.events += events;
             if is_rest {
@@ -244,27 +264,34 @@ impl Filling<'_> {
         fetch(places.rows(), (self.table, self.generation.number), keys, each)
     }
 
-    /// Writes the changes of a stride. Gives them back.
+    /// Writes the changes of a stride.
     fn write(
         &self,
         (from, to): (Position, Position),
         mut ahead: Option<Ahead>,
-        changes: Changes,
+        hands: &mut dyn Hands,
         parked: &[Failure],
         places: &mut Places<'_>,
-    ) -> Result<Changes, StoreError> {
+    ) -> Result<(), Stop> {
         let (table, number) = (self.table, self.generation.number);
         let parts = !self.generation.served && parked.is_empty() && places.aside.is_none();
-        let (keys, changes): (Vec<Arc<str>>, Vec<RowChange>) = changes.into_iter().unzip();
-        let mut done = 0;
-        while parts && changes.len() - done > ROWS_AT_ONCE {
-            let next = done + ROWS_AT_ONCE;
-            let part = Ahead { position: to, key: (&*keys[next - 1]).into() };
-            places.rows().advance_part(table, number, from, ahead.as_ref(), &part, &changes[done..next])?;
-            (ahead, done) = (Some(part), next);
+        let most = if parts { ROWS_AT_ONCE } else { usize::MAX };
+        let mut changes = hands.take(most)?;
+        loop {
+            let next = if changes.len() < most { Vec::new() } else { hands.take(most)? };
+            let (keys, rows): (Vec<Arc<str>>, Vec<RowChange>) = changes.into_iter().unzip();
+            let part = keys.last().filter(|_| !next.is_empty());
+            let part = part.map(|key| Ahead { position: to, key: (&**key).into() });
+            match &part {
+                Some(part) => places.rows().advance_part(table, number, from, ahead.as_ref(), part, &rows)?,
+                None => places.rows().advance_past(table, number, from, to, &rows, parked)?,
+            }
+            hands.give_back(keys.into_iter().zip(rows).collect());
+            if part.is_none() {
+                return Ok(());
+            }
+            (ahead, changes) = (part, next);
         }
-        places.rows().advance_past(table, number, from, to, &changes[done..], parked)?;
-        Ok(keys.into_iter().zip(changes).collect())
     }
 
     /// Applies what comes before an event that cannot be applied, and notes that it was stopped there. What it says is the

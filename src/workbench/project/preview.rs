@@ -139,10 +139,10 @@ fn look(
             return Ok(too_far());
         }
     }
-    let earlier: HashMap<Arc<str>, RowChange> = rows.take_changes().0.into_iter().collect();
+    let earlier: HashMap<Arc<str>, RowChange> = rows.take_all_changes().into_iter().collect();
     rows.apply(events, None, &mut |keys, each| fetch(&table, filled, store, &keys, each))?;
     let mut previews = Vec::new();
-    for (text, change) in rows.take_changes().0 {
+    for (text, change) in rows.take_all_changes() {
         let (key, after) = match change {
             RowChange::Put(row) => (row.first().cloned().unwrap_or_default(), Some(table.kept(&row))),
             RowChange::Delete(key) => (key, None),

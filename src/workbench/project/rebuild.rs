@@ -131,7 +131,7 @@ impl Workbench {
         let mut rows = Rows::new(Routes::new(&domains, projection), Share::default(), false, false);
         let store = self.store.as_mut();
         rows.apply(events, None, &mut |keys, each| fetch(store, (table, generation), &keys, each))?;
-        Ok(rows.take_changes().0.into_iter().map(|(_, change)| change).collect())
+        Ok(rows.take_all_changes().into_iter().map(|(_, change)| change).collect())
     }
 
     /// Computes one row anew from all events that its read model has seen, and puts it in its place. The read model is
@@ -190,7 +190,7 @@ impl Workbench {
             progress(Progress { done: at, total: served.checkpoint });
         }
         let events = rows.applied();
-        let mut changes: Vec<RowChange> = rows.take_changes().0.into_iter().map(|(_, change)| change).collect();
+        let mut changes: Vec<RowChange> = rows.take_all_changes().into_iter().map(|(_, change)| change).collect();
         if changes.is_empty() {
             changes.push(RowChange::Delete(key.clone()));
         }

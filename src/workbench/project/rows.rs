@@ -9,7 +9,9 @@ use crate::script::memory;
 use crate::script::project::{Cells, RowKey};
 use crate::store::{Failure, Row, RowChange, Store, StoreError, Table};
 use foldhash::{HashMap, HashMapExt};
+use std::ops::Deref;
 use std::rc::Rc;
+use std::slice;
 use std::sync::Arc;
 
 /// The most rows that all that work on a read model hold together.
@@ -74,10 +76,10 @@ pub(super) struct Rows<'d> {
     slots: Vec<Slot>,
     by_key: HashMap<Arc<str>, usize>,
     /// Places of the rows of a stream, where they are the same for all of its events.
-    by_stream: HashMap<StreamName, Rc<[usize]>>,
+    by_stream: HashMap<StreamName, Places>,
     /// Every row there is has its slot.
     complete: bool,
-    /// Places of slots that were changed.
+    /// Places of slots that were changed; once they are asked for, by key from the last to the first.
     changed: Vec<usize>,
     /// Goes on past an event that cannot be applied, which costs a copy of each row.
     park: bool,
@@ -97,12 +99,32 @@ struct Slot {
     changed: bool,
 }
 
+/// Places of rows, which mostly are one.
+#[derive(Clone)]
+enum Places {
+    None,
+    One(usize),
+    Many(Rc<Box<[usize]>>),
+}
+
+impl Deref for Places {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        match self {
+            Self::None => &[],
+            Self::One(place) => slice::from_ref(place),
+            Self::Many(places) => places,
+        }
+    }
+}
+
 /// An event with the places of its rows.
 struct Prepared<'e, 'd> {
     event: &'e Recorded,
     route: Rc<Route<'d>>,
     read: Read,
-    slots: Rc<[usize]>,
+    slots: Places,
 }
 
 impl<'d> Rows<'d> {
@@ -164,7 +186,7 @@ impl<'d> Rows<'d> {
     fn prepare<'e>(&mut self, event: &'e Recorded, keys: Option<&[Key]>) -> Result<Option<Prepared<'e, 'd>>, Stop> {
         let Some(route) = self.routes.of(event).map(Rc::clone) else { return Ok(None) };
         let prepared =
-            |route, read, slots: Rc<[usize]>| (!slots.is_empty()).then_some(Prepared { event, route, read, slots });
+            |route, read, slots: Places| (!slots.is_empty()).then_some(Prepared { event, route, read, slots });
         // Most of the time nothing has to be computed to see which rows are meant, and whether any is.
         if route.by_stream
             && let Some(slots) = self.by_stream.get(&event.stream)
@@ -172,7 +194,7 @@ impl<'d> Rows<'d> {
             if slots.is_empty() {
                 return Ok(None);
             }
-            let (read, slots) = (self.routes.read(&route, event, Reading::Handled)?, Rc::clone(slots));
+            let (read, slots) = (self.routes.read(&route, event, Reading::Handled)?, slots.clone());
             return Ok(prepared(route, read, slots));
         }
         if let Some(keys) = keys {
@@ -186,14 +208,18 @@ impl<'d> Rows<'d> {
         let keys = self.routes.keys(&route, event, &read)?;
         let slots = self.slots_of(&keys);
         if route.by_stream {
-            self.by_stream.insert(event.stream.clone(), Rc::clone(&slots));
+            self.by_stream.insert(event.stream.clone(), slots.clone());
         }
         Ok(prepared(route, read, slots))
     }
 
     /// The places of the rows that are meant.
-    fn slots_of(&mut self, keys: &[Key]) -> Rc<[usize]> {
-        keys.iter().filter_map(|key| self.slot(key)).collect()
+    fn slots_of(&mut self, keys: &[Key]) -> Places {
+        match keys {
+            [] => Places::None,
+            [key] => self.slot(key).map_or(Places::None, Places::One),
+            keys => Places::Many(Rc::new(keys.iter().filter_map(|key| self.slot(key)).collect())),
+        }
     }
 
     /// The place of a row, if it is meant.
@@ -225,7 +251,7 @@ impl<'d> Rows<'d> {
         if places.is_empty() {
             return Ok(());
         }
-        let keys = places.iter().map(|&place| self.slots[place].key.value().clone()).collect();
+        let keys = places.iter().map(|&place| self.slots[place].key.value()).collect();
         fetch(keys, &mut |at, row| {
             let slot = &mut self.slots[places[at]];
             slot.cells = row.map(|row| self.routes.projection.rows.stored(row));
@@ -276,7 +302,7 @@ impl<'d> Rows<'d> {
         let slot = &mut self.slots[place];
         let rules = (&route.handler.script, &route.handler.touched);
         let failed = |fault: Fault| {
-            let key = slot.key.value().clone();
+            let key = slot.key.value();
             let fault = fault.while_doing(|| {
                 format!(
                     "while projecting `{}` of `{}` (@{}) into row {key} of `{}`",
@@ -323,22 +349,43 @@ impl<'d> Rows<'d> {
         self.floor += bytes;
     }
 
-    /// What has changed since this was asked last, by key; and what was not applied.
-    pub(super) fn take_changes(&mut self) -> (Changes, Vec<Failure>) {
-        let places = std::mem::take(&mut self.changed);
+    /// How many rows have changed that were not taken.
+    pub(super) fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// What has changed is about to be taken.
+    pub(super) fn sort_changes(&mut self) {
+        let slots = &self.slots;
+        self.changed.sort_unstable_by(|a, b| slots[*b].text.cmp(&slots[*a].text));
+    }
+
+    /// The next so many of the rows that have changed, by key.
+    pub(super) fn take_changes(&mut self, most: usize) -> Changes {
         let rules = &self.routes.projection.rows;
-        let mut changes = Vec::with_capacity(places.len());
-        for place in places {
+        let rest = self.changed.len().saturating_sub(most);
+        let mut changes = Vec::with_capacity(self.changed.len() - rest);
+        for place in self.changed.drain(rest..).rev() {
             let slot = &mut self.slots[place];
             slot.changed = false;
             let change = match &slot.cells {
                 Some(cells) => RowChange::Put(rules.values(cells)),
-                None => RowChange::Delete(slot.key.value().clone()),
+                None => RowChange::Delete(slot.key.value()),
             };
             changes.push((Arc::clone(&slot.text), change));
         }
-        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        (changes, std::mem::take(&mut self.parked))
+        changes
+    }
+
+    /// All rows that have changed, by key.
+    pub(super) fn take_all_changes(&mut self) -> Changes {
+        self.sort_changes();
+        self.take_changes(usize::MAX)
+    }
+
+    /// What was not applied since this was asked last.
+    pub(super) fn take_parked(&mut self) -> Vec<Failure> {
+        std::mem::take(&mut self.parked)
     }
 
     /// Lets go of all rows; what was changed has been taken before.
