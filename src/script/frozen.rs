@@ -49,6 +49,37 @@ pub fn thaw_by_others(text: &str, rules: &StateRules) -> Option<State> {
     Some(State(state))
 }
 
+/// The values of a state's fields as text, for memory only: the names are with the rules. `None` where they have none.
+pub fn pack(state: &State) -> Option<String> {
+    let fields = state.0.as_map_ref().ok()?;
+    let mut text = String::with_capacity(128);
+    text.push('[');
+    for (index, value) in fields.values().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        write(value, json::MAX_DEPTH - 1, &mut text)?;
+    }
+    text.push(']');
+    Some(text)
+}
+
+/// The state of which [`pack`] gave this text, by the same rules.
+pub fn unpack(text: &str, rules: &StateRules) -> Option<State> {
+    let mut reader = Reader::new(text);
+    let mut state = Map::new();
+    let mut more = reader.list_first().ok()?.is_some();
+    for name in rules.sorted() {
+        if !more {
+            return None;
+        }
+        state.insert(name.clone(), read(&mut reader).ok()?);
+        more = reader.list_next().ok()?.is_some();
+    }
+    reader.finish().ok()?;
+    Some(State(Dynamic::from_map(state)))
+}
+
 /// `depth`: how many lists and objects may still be opened.
 fn write(value: &Dynamic, depth: usize, out: &mut String) -> Option<()> {
     // What is shared is one thing in several places, which no text says. Tags are of no use to scripts.
@@ -230,6 +261,18 @@ mod tests {
             let before = state(value);
             let text = freeze(&before).unwrap();
             let after = thaw(&text, &rules(Pin::Free));
+            prop_assert_eq!(after.map(|after| exactly(&after.0)), Some(exactly(&before.0)), "{}", text);
+        }
+
+        #[test]
+        fn what_is_unpacked_is_what_was_packed(values in prop::collection::vec(any_value(), 0..4)) {
+            let names = ["b", "é", "a", "c"];
+            let fields = names.map(|name| StateField { name: name.into(), pin: Pin::Free });
+            let rules = StateRules::new(json::Object::new(), fields.into_iter().take(values.len()).collect());
+            let members = names.into_iter().map(Into::into).zip(values).collect();
+            let before = State(Dynamic::from_map(members));
+            let text = pack(&before).unwrap();
+            let after = unpack(&text, &rules);
             prop_assert_eq!(after.map(|after| exactly(&after.0)), Some(exactly(&before.0)), "{}", text);
         }
 

@@ -62,6 +62,11 @@ impl StateRules {
         Self { initial, fields, sorted, pinned }
     }
 
+    /// The names of the fields, in the order in which a state has them in memory.
+    pub(super) fn sorted(&self) -> &[Identifier] {
+        &self.sorted
+    }
+
     /// The state as data, its fields in declared order.
     pub fn value(&self, state: &State) -> Result<Value, NoData> {
         let Ok(map) = state.0.as_map_ref() else { return value::to_value(&state.0) };

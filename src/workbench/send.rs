@@ -423,7 +423,7 @@ impl Workbench {
         version: Version,
         kept: &mut Kept,
     ) -> Result<Held, Error> {
-        if let Some(held) = kept.take(stream, version) {
+        if let Some(held) = kept.take(stream, version, &aggregate.rules.state) {
             return Ok(held);
         }
         let (Folding { state, .. }, snapshot) = fold_on(domains, aggregate, self.store.as_mut(), stream, version)?;

@@ -208,6 +208,10 @@ fn two_connections_continue_each_other() {
     append(&mut one, &command("x", "account/ada", 9), &[event("account/ada", "Added")]).unwrap();
     assert_eq!(everything(&mut two).len(), 12);
     one.rollback();
+    // Nor by who rolled it back; and who goes on after itself knows how far it came.
+    for n in 7..10 {
+        assert_eq!(send(&mut one, &format!("y{n}"), 9, &[("account/ada", "Added")]).versions, [Version(n)]);
+    }
 }
 
 #[test]

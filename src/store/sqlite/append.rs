@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::names::Names;
 use super::turnstile::Entered;
 use super::{Appended, Decision, read, sql};
-use crate::event::{Head, Version};
+use crate::event::{Command, Head, Version};
 use crate::store::{chain, check};
 use foldhash::{HashMap, HashMapExt};
 use rusqlite::Connection;
@@ -17,6 +17,17 @@ const ADD_COMMAND: &str = "INSERT OR ROLLBACK INTO es_commands \
 const ADD_EVENT: &str = "INSERT OR ROLLBACK INTO es_events \
     (position, stream, version, type, schema, time, command, hash, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
+/// Of so many streams the versions are remembered from one turn to the next.
+const MOST_VERSIONS: usize = 100_000;
+
+/// What the last turn of this connection left behind. It holds for as long as the store ends where that turn ended: every
+/// stream is as long as it was then.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    head: Option<Head>,
+    versions: HashMap<i64, u64>,
+}
+
 /// What is known of the file's end while nobody else can move it. Begins with what the file says.
 #[derive(Debug)]
 pub(super) struct Turn {
@@ -25,6 +36,8 @@ pub(super) struct Turn {
     command: i64,
     /// Versions of the streams asked for or written so far, by the stream's number.
     versions: HashMap<i64, u64>,
+    /// Events were appended.
+    dirty: bool,
     /// Something was half written: the turn can only be rolled back.
     pub(super) broken: bool,
     /// Keeps the other processes waiting until this is dropped.
@@ -39,19 +52,32 @@ impl Turn {
         if self.broken { Err(check::broken_turn().into()) } else { Ok(()) }
     }
 
-    /// The version of a stream; the file is asked once in a turn.
+    /// What it leaves behind once it is committed; nobody is kept waiting any longer.
+    pub(super) fn left(self) -> Left {
+        Left { head: Some(self.head), versions: self.versions }
+    }
+
+    /// The same once it is rolled back.
+    pub(super) fn undone(self) -> Left {
+        if self.dirty || self.broken { Left::default() } else { self.left() }
+    }
+
+    /// The version of a stream; the file is asked once.
     pub(super) fn version(&mut self, connection: &Connection, stream: i64) -> Result<u64, Fault> {
         if let Some(version) = self.versions.get(&stream) {
             return Ok(*version);
         }
         let version = read::version(connection, stream)?;
+        if self.versions.len() >= MOST_VERSIONS {
+            self.versions.clear();
+        }
         self.versions.insert(stream, version);
         Ok(version)
     }
 }
 
 /// Begins the transaction of who was let in. Where that fails there is no turn.
-pub(super) fn begin(connection: &Connection, names: &mut Names, entered: Entered) -> Result<Turn, Fault> {
+pub(super) fn begin(connection: &Connection, names: &mut Names, left: Left, entered: Entered) -> Result<Turn, Fault> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     names.begin();
     let look = || -> Result<(Head, i64), Fault> {
@@ -62,7 +88,8 @@ pub(super) fn begin(connection: &Connection, names: &mut Names, entered: Entered
         Ok((head, command))
     };
     let (head, command) = look().inspect_err(|_| rollback(connection, names))?;
-    Ok(Turn { head, command, versions: HashMap::new(), broken: false, _entered: entered })
+    let versions = if left.head == Some(head) { left.versions } else { HashMap::new() };
+    Ok(Turn { head, command, versions, dirty: false, broken: false, _entered: entered })
 }
 
 /// Appends what one command gave.
@@ -75,14 +102,26 @@ pub(super) fn append(
 ) -> Result<Appended, Fault> {
     turn.goes_on(connection)?;
     check::decision(decision, &turn.head)?;
-    let id = &decision.command.id;
-    if connection.prepare_cached("SELECT 1 FROM es_commands WHERE command_id = ?1")?.exists([id])? {
-        return Err(check::known_id(id).into());
+    let command = decision.command;
+    // A name that is new would stay behind a command that is refused; otherwise the file itself refuses what it has.
+    let is_new =
+        names.stream(connection, &command.stream)?.is_none() || names.domain(connection, &command.domain)?.is_none();
+    if is_new {
+        unknown_id(connection, command)?;
     }
     turn.broken = true;
     let appended = write(connection, names, store, turn, decision)?;
     turn.broken = false;
     Ok(appended)
+}
+
+/// That no command has that id.
+fn unknown_id(connection: &Connection, command: &Command) -> Result<(), Fault> {
+    let id = &command.id;
+    if connection.prepare_cached("SELECT 1 FROM es_commands WHERE command_id = ?1")?.exists([id])? {
+        return Err(check::known_id(id).into());
+    }
+    Ok(())
 }
 
 fn write(
@@ -97,9 +136,8 @@ fn write(
     let domain = names.domain_or_new(connection, &command.domain, decision.domain_text)?;
     let stream = names.stream_or_new(connection, &command.stream)?;
     let first = turn.head.position.next();
-    turn.command += 1;
-    connection.prepare_cached(ADD_COMMAND)?.execute(rusqlite::params![
-        turn.command,
+    let added = connection.prepare_cached(ADD_COMMAND)?.execute(rusqlite::params![
+        turn.command + 1,
         command.id,
         stream,
         command.name,
@@ -112,7 +150,15 @@ fn write(
         command.causation,
         command.meta,
         command.data,
-    ])?;
+    ]);
+    if let Err(error) = added {
+        let Err(known @ Fault::Said(_)) = unknown_id(connection, command) else { return Err(error.into()) };
+        // The trigger FAILs: nothing was touched, and the turn goes on.
+        turn.broken = connection.is_autocommit();
+        return Err(known);
+    }
+    turn.command += 1;
+    turn.dirty = true;
 
     let digest = chain::command(command);
     let mut versions = Vec::with_capacity(decision.events.len());

@@ -1,7 +1,7 @@
 //! The store in one SQLite file. `docs/store.md` describes its tables, views and settings.
 //!
-//! A connection is used by one thread. It keeps names in memory, nothing else that the file could contradict: positions
-//! and versions are read from the file within each turn.
+//! A connection is used by one thread. It keeps names in memory, and the versions of streams for as long as the store ends
+//! where it left it: nothing else that the file could contradict. The end is read from the file within each turn.
 
 mod answer;
 mod append;
@@ -37,7 +37,7 @@ mod writing;
 
 use super::{Appended, Decision, Snapshot, SnapshotInfo, StoreError, check};
 use crate::event::StreamName;
-use append::Turn;
+use append::{Left, Turn};
 use fault::Fault;
 use names::Names;
 use open::Opened;
@@ -100,6 +100,7 @@ pub struct SqliteStore {
     /// `None` once it was given up.
     connection: Option<Connection>,
     names: Names,
+    left: Left,
     turnstile: Arc<Turnstile>,
     notices: Vec<Notice>,
     /// Why it cannot be written to, where it was opened for reading because of that.
@@ -145,6 +146,7 @@ impl SqliteStore {
             id: opened.id.into(),
             connection: Some(opened.connection),
             names: Names::default(),
+            left: Left::default(),
             turnstile,
             notices: opened.notices,
             only_read: opened.only_read,
@@ -199,6 +201,7 @@ impl SqliteStore {
         }
         self.turn = None;
         self.names = Names::default();
+        self.left = Left::default();
     }
 
     /// The same for what begins a transaction of its own.

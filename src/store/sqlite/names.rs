@@ -22,6 +22,7 @@ pub(super) struct Kind {
 /// What was looked up or added so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
+    /// Those that were asked for by name, and those by number: who asks for many asks in one of the two ways.
     streams: HashMap<StreamName, i64>,
     by_id: HashMap<i64, StreamName>,
     /// The type with the number n is at n - 1.
@@ -31,7 +32,7 @@ pub(super) struct Names {
     domains: HashMap<Box<str>, i64>,
     folds: HashMap<Box<str>, i64>,
     /// Added in the turn that is going on.
-    new_streams: Vec<StreamName>,
+    new_streams: Vec<(i64, StreamName)>,
     new_domains: Vec<Box<str>>,
     new_folds: Vec<Box<str>>,
     /// How many types were known when the turn began.
@@ -49,10 +50,9 @@ impl Names {
 
     /// The turn is rolled back.
     pub(super) fn forget(&mut self) {
-        for name in self.new_streams.drain(..) {
-            if let Some(id) = self.streams.remove(&name) {
-                self.by_id.remove(&id);
-            }
+        for (id, name) in self.new_streams.drain(..) {
+            self.streams.remove(&name);
+            self.by_id.remove(&id);
         }
         for digest in self.new_domains.drain(..) {
             self.domains.remove(&digest);
@@ -80,6 +80,15 @@ impl Names {
         Ok(id)
     }
 
+    /// The same where rows that refer to it are about to be read.
+    pub(super) fn stream_read(&mut self, connection: &Connection, name: &StreamName) -> Result<Option<i64>, Fault> {
+        let id = self.stream(connection, name)?;
+        if let Some(id) = id {
+            self.remember_read(id, name);
+        }
+        Ok(id)
+    }
+
     /// The number of a stream, which is added where it is new. Within a turn.
     pub(super) fn stream_or_new(&mut self, connection: &Connection, name: &StreamName) -> Result<i64, Fault> {
         if let Some(id) = self.stream(connection, name)? {
@@ -91,7 +100,7 @@ impl Names {
         )?;
         let id = statement.insert([name.as_str(), name.aggregate()])?;
         self.remember(id, name.clone());
-        self.new_streams.push(name.clone());
+        self.new_streams.push((id, name.clone()));
         Ok(id)
     }
 
@@ -108,17 +117,22 @@ impl Names {
         let Ok(name) = StreamName::new(&text) else {
             return Fault::contradiction(format!("stream number {id} has a name that no stream can have"));
         };
-        self.remember(id, name.clone());
+        self.remember_read(id, &name);
         Ok(name)
     }
 
     fn remember(&mut self, id: i64, name: StreamName) {
         if self.streams.len() >= MOST_STREAMS {
             self.streams.clear();
+        }
+        self.streams.insert(name, id);
+    }
+
+    fn remember_read(&mut self, id: i64, name: &StreamName) {
+        if self.by_id.len() >= MOST_STREAMS {
             self.by_id.clear();
         }
         self.by_id.insert(id, name.clone());
-        self.streams.insert(name, id);
     }
 
     /// The number of a type, which is added where it is new. Within a turn.

@@ -46,7 +46,7 @@ pub(super) fn stream(
     commands: bool,
     page: &mut Vec<Recorded>,
 ) -> Result<(), Fault> {
-    let Some(id) = names.stream(connection, stream)? else {
+    let Some(id) = names.stream_read(connection, stream)? else {
         return Ok(());
     };
     let start = page.len();

@@ -50,7 +50,7 @@ pub(super) fn forward(
             (Stretch { stream: None, low: after.0, high, end: end.0, backwards: false }, Position(high))
         }
         Some(name) => {
-            let Some(stream) = names.stream(connection, name)? else {
+            let Some(stream) = names.stream_read(connection, name)? else {
                 return Ok(page(Vec::new(), end));
             };
             let low = read::version_at(connection, stream, after)?;
@@ -95,7 +95,7 @@ pub(super) fn backward(
             (Stretch { stream: None, low, high: end, end, backwards: true }, Position(low + 1))
         }
         Some(name) => {
-            let Some(stream) = names.stream(connection, name)? else {
+            let Some(stream) = names.stream_read(connection, name)? else {
                 return Ok(page(Vec::new(), Position(1)));
             };
             let high = read::version_at(connection, stream, Position(end))?;

@@ -129,7 +129,8 @@ impl Store for SqliteStore {
             return Err(check::in_turn());
         }
         let entered = self.turnstile.enter()?;
-        self.turn = Some(self.call(|connection, names| append::begin(connection, names, entered))?);
+        let left = std::mem::take(&mut self.left);
+        self.turn = Some(self.call(|connection, names| append::begin(connection, names, left, entered))?);
         Ok(())
     }
 
@@ -235,15 +236,18 @@ impl Store for SqliteStore {
             })?;
             return Err(check::broken_turn());
         }
-        self.call(append::commit)
+        self.call(append::commit)?;
+        self.left = turn.left();
+        Ok(())
     }
 
     fn rollback(&mut self) {
         // The turn lives on to the end of this: nobody is let in before what it did is undone.
-        if let Some(_turn) = self.turn.take()
+        if let Some(turn) = self.turn.take()
             && let Some(connection) = &self.connection
         {
             append::rollback(connection, &mut self.names);
+            self.left = turn.undone();
         }
     }
 

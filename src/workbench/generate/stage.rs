@@ -212,7 +212,7 @@ impl Stage {
             Ok(written) => written,
             Err(problem) => return Ok(Err(unwritten(problem))),
         };
-        if let Some(Held { state, snapshot, .. }) = self.kept.take(stream, version) {
+        if let Some(Held { state, snapshot, .. }) = self.kept.take(stream, version, &aggregate.rules.state) {
             let left = Folding { state, version, position: Position(0), time: None };
             let left_behind = match text(aggregate, stream, &left) {
                 Ok(left_behind) => left_behind,

@@ -238,7 +238,7 @@ impl Decider {
         self.kept.until = Some(before);
         let domains = self.workbench.domains.clone();
         let Some(aggregate) = domains.aggregate(stream.aggregate()) else { return Ok(Again::Unfolded) };
-        let state = match self.kept.take(stream, version) {
+        let state = match self.kept.take(stream, version, &aggregate.rules.state) {
             Some(held) => held.state,
             None => match fold_stream(&domains, aggregate, self.workbench.store.as_mut(), stream, version) {
                 Ok(folding) => folding.state,
@@ -266,7 +266,7 @@ impl Decider {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => Again::Other(Outcome::Fails(Box::new(error.into_diagnostic("plan")))),
         };
-        match (self.kept.take(stream, version), spare) {
+        match (self.kept.take(stream, version, &aggregate.rules.state), spare) {
             (Some(held), _) => self.kept.put(stream.clone(), held),
             (None, Some(state)) => self.kept.put(stream.clone(), held(state, version)),
             // It is gone with the decision, and folded again for the next.
@@ -290,7 +290,9 @@ impl Decider {
         for event in events {
             let Some(aggregate) = domains.aggregate(event.stream.aggregate()) else { continue };
             let before = Version(event.version.0 - 1);
-            let Some(Held { state, .. }) = self.kept.take_at(&event.stream, before) else { continue };
+            let Some(Held { state, .. }) = self.kept.take_at(&event.stream, before, &aggregate.rules.state) else {
+                continue;
+            };
             let mut folding = Folding { state, version: before, position: Position(0), time: None };
             // Where it cannot be folded, that is found when the state is needed.
             if fold_event(&domains, aggregate, &mut folding, event).is_ok() {
