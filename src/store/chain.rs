@@ -83,24 +83,55 @@ impl<'a> From<&'a Recorded> for Link<'a> {
     }
 }
 
-/// The digest of a command, which enters the hash of each of its events. Its time does not: it is theirs.
-pub fn command(command: &Command) -> Hash {
-    let mut sha = Sha256::new_with_prefix(COMMAND);
-    text(&mut sha, &command.id);
-    text(&mut sha, command.stream.as_str());
-    text(&mut sha, &command.name);
-    text(&mut sha, &command.data);
-    for label in [&command.actor, &command.correlation, &command.causation, &command.meta] {
-        match label {
-            None => sha.update([0]),
-            Some(label) => {
-                sha.update([1]);
-                text(&mut sha, label);
+/// A command as it enters the chain. Its time does not: it is that of its events.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The name of its stream.
+    pub stream: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its payload, byte for byte as stored.
+    pub data: &'a str,
+    /// Actor, correlation, causation and what else is kept with it.
+    pub labels: [Option<&'a str>; 4],
+    /// The digest of the domain text that decided it.
+    pub domain: &'a str,
+}
+
+impl Cause<'_> {
+    /// Its digest, which enters the hash of each of its events.
+    pub fn digest(&self) -> Hash {
+        let mut sha = Sha256::new_with_prefix(COMMAND);
+        for part in [self.id, self.stream, self.name, self.data] {
+            text(&mut sha, part);
+        }
+        for label in self.labels {
+            match label {
+                None => sha.update([0]),
+                Some(label) => {
+                    sha.update([1]);
+                    text(&mut sha, label);
+                }
             }
         }
+        text(&mut sha, self.domain);
+        Hash(sha.finalize().into())
     }
-    text(&mut sha, &command.domain);
-    Hash(sha.finalize().into())
+}
+
+/// The digest of a command.
+pub fn command(command: &Command) -> Hash {
+    let cause = Cause {
+        id: &command.id,
+        stream: command.stream.as_str(),
+        name: &command.name,
+        data: &command.data,
+        labels: [&command.actor, &command.correlation, &command.causation, &command.meta].map(Option::as_deref),
+        domain: &command.domain,
+    };
+    cause.digest()
 }
 
 /// The hash of a state that was kept in the store with that id: what `stream` had come to at `version`, whose event has the

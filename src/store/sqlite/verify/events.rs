@@ -1,11 +1,13 @@
 //! The events: positions, times and hashes, and what each belongs to.
 
-use super::{EVENT, EVENTS, OWNER, Run, named};
-use crate::event::{Command, Hash, Position, StreamName, Time, Version};
+use super::{EVENT, EVENTS, Run, named};
+use crate::event::{Hash, Position, StreamName, Time, Version};
 use crate::store::sqlite::fault::Fault;
 use crate::store::sqlite::{read, sql, unsql};
 use crate::store::{Finding, chain};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
+use std::rc::Rc;
 
 /// The command of the events that are being read.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ impl Run<'_> {
                 chain.position = position;
                 match Stored::read(row) {
                     Ok(event) => {
-                        run.event(view, &event, &mut chain)?;
+                        run.event(view, row, &event, &mut chain)?;
                         Ok(event.data.len())
                     }
                     Err(fault) => {
@@ -108,7 +110,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn event(&mut self, view: &Connection, event: &Stored<'_>, chain: &mut Chain) -> Result<(), Fault> {
+    fn event(&mut self, view: &Connection, row: &Row<'_>, event: &Stored<'_>, chain: &mut Chain) -> Result<(), Fault> {
         let position = chain.position;
         self.streams.mark(event.stream);
         self.touched.mark(event.stream);
@@ -116,7 +118,7 @@ impl Run<'_> {
         let stream = self.stream(view, event.stream)?;
         let kind = self.kind(view, event.kind)?;
         if chain.owner.as_ref().is_none_or(|owner| owner.number != event.command) {
-            chain.owner = self.owner(view, event.command)?;
+            chain.owner = self.owner(view, row, event, stream.as_ref())?;
         }
         let owner = chain.owner.as_ref();
 
@@ -201,34 +203,44 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The command with a number. What keeps it from being hashed is said here, once.
-    fn owner(&mut self, view: &Connection, number: i64) -> Result<Option<Owner>, Fault> {
-        let mut statement = view.prepare_cached(OWNER)?;
-        let mut rows = statement.query([number])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let (stream, domain) = (row.get(12).unwrap_or(0), row.get(13).unwrap_or(0));
+    /// The command beside an event, if it is there. What keeps it from being hashed is said here, once.
+    fn owner(
+        &mut self,
+        view: &Connection,
+        row: &Row<'_>,
+        event: &Stored<'_>,
+        own: Option<&Rc<str>>,
+    ) -> Result<Option<Owner>, Fault> {
+        if row.get_ref(9)? == ValueRef::Null {
+            return Ok(None);
+        }
+        let (number, stream, domain) = (event.command, row.get(20).unwrap_or(0), row.get(21).unwrap_or(0));
         self.streams.mark(stream);
         self.domains.mark(domain);
-        let id: Box<str> = row.get(0).unwrap_or_default();
+        let id: Box<str> = row.get(10).unwrap_or_default();
         let mut owner = Owner {
             number,
             digest: None,
-            time: row.get(8).unwrap_or(i64::MIN),
-            first: row.get(10).unwrap_or(0),
-            events: row.get(11).unwrap_or(0),
-            id: id.clone(),
+            time: row.get(17).unwrap_or(i64::MIN),
+            first: row.get(18).unwrap_or(0),
+            events: row.get(19).unwrap_or(0),
+            id,
         };
-        match command(row) {
-            Ok(command) => {
-                owner.digest = Some(chain::command(&command));
-                let meta = command.meta.as_deref().map_or(0, str::len);
-                self.verified.bytes += (command.data.len() + meta) as u64;
+        // Mostly it went to the stream of its event.
+        let stream = if stream == event.stream { own.cloned() } else { self.stream(view, stream)? };
+        let domain = self.digest(view, domain)?;
+        match cause(row, stream.as_deref(), domain.as_deref()) {
+            Ok(cause) => {
+                owner.digest = Some(cause.digest());
+                let [.., meta] = cause.labels;
+                self.verified.bytes += (cause.data.len() + meta.map_or(0, str::len)) as u64;
             }
             Err(fault) => {
                 let words = fault.damage()?;
+                let id = &owner.id;
                 self.verified.note(|| Finding {
                     words: format!("the command `{id}`, number {number}, is damaged: {words}"),
-                    command: Some(id),
+                    command: Some(id.clone()),
                     ..Finding::default()
                 });
             }
@@ -237,30 +249,41 @@ impl Run<'_> {
     }
 }
 
-/// The command in a row of [`OWNER`].
-fn command(row: &Row<'_>) -> Result<Command, Fault> {
-    let (stream, domain): (Option<Box<str>>, Option<Box<str>>) = (row.get(1)?, row.get(9)?);
+/// The command in a row of [`EVENTS`].
+fn cause<'r>(row: &'r Row<'_>, stream: Option<&'r str>, domain: Option<&'r str>) -> Result<chain::Cause<'r>, Fault> {
     let Some(stream) = stream else {
         return Fault::contradiction("its stream is missing");
     };
     let Some(domain) = domain else {
         return Fault::contradiction("the domain text that decided it is missing");
     };
-    let Ok(stream) = StreamName::new(&stream) else {
+    if StreamName::new(stream).is_err() {
         return Fault::contradiction(format!("its stream has a name that no stream can have, `{stream}`"));
+    }
+    read::time(row.get(17)?)?;
+    let label = |at| match row.get_ref(at)? {
+        ValueRef::Null => Ok(None),
+        _ => text(row, at).map(Some),
     };
-    Ok(Command {
-        id: row.get(0)?,
+    Ok(chain::Cause {
+        id: text(row, 10)?,
         stream,
-        name: row.get(2)?,
-        data: row.get(3)?,
-        actor: row.get(4)?,
-        correlation: row.get(5)?,
-        causation: row.get(6)?,
-        meta: row.get(7)?,
-        time: read::time(row.get(8)?)?,
+        name: text(row, 11)?,
+        data: text(row, 12)?,
+        labels: [label(13)?, label(14)?, label(15)?, label(16)?],
         domain,
     })
+}
+
+/// A text in its place.
+fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, Fault> {
+    match row.get_ref(at)?.as_str() {
+        Ok(text) => Ok(text),
+        Err(_) => match row.get::<_, String>(at) {
+            Ok(_) => Fault::contradiction("one of its texts is none"),
+            Err(error) => Err(error.into()),
+        },
+    }
 }
 
 fn aggregate(stream: &str) -> &str {

@@ -27,10 +27,13 @@ const EVENT: &str = "the event at @";
 /// Rows read at a time.
 const PAGE: u64 = 1000;
 /// So many names are remembered; then forgetting all is cheaper than knowing which.
-const MOST_NAMES: usize = 10_000;
+const MOST_NAMES: usize = 100_000;
 
-const EVENTS: &str = "SELECT position, stream, version, type, schema, time, command, hash, data FROM es_events \
-    WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
+/// Events with the commands they come from: SQLite then goes through both tables side by side.
+const EVENTS: &str = "SELECT e.position, e.stream, e.version, e.type, e.schema, e.time, e.command, e.hash, e.data, \
+    c.id, c.command_id, c.name, c.data, c.actor, c.correlation, c.causation, c.meta, c.time, c.first, c.events, \
+    c.stream, c.domain FROM es_events e LEFT JOIN es_commands c ON c.id = e.command \
+    WHERE e.position > ?1 AND e.position <= ?2 ORDER BY e.position LIMIT ?3";
 const VERSIONS: &str = "SELECT stream, version, position FROM es_events \
     WHERE (stream, version) > (?1, ?2) AND position <= ?3 ORDER BY stream, version LIMIT ?4";
 /// Events with the version before each in its stream, and where that is.
@@ -40,9 +43,6 @@ const PREDECESSOR: &str = "SELECT e.position, e.stream, e.version, b.version, b.
     WHERE e.position > ?1 AND e.position <= ?2 ORDER BY e.position LIMIT ?3";
 const COMMANDS: &str = "SELECT id, command_id, time, first, events FROM es_commands \
     WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-const OWNER: &str = "SELECT c.command_id, s.name, c.name, c.data, c.actor, c.correlation, c.causation, c.meta, c.time, \
-    d.digest, c.first, c.events, c.stream, c.domain FROM es_commands c LEFT JOIN es_streams s ON s.id = c.stream \
-    LEFT JOIN es_domains d ON d.id = c.domain WHERE c.id = ?1";
 const STREAMS: &str = "SELECT id, name, aggregate FROM es_streams WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 const TYPES: &str = "SELECT id, aggregate, name FROM es_types WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 const DOMAINS: &str = "SELECT id, digest, text FROM es_domains WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
@@ -68,6 +68,7 @@ pub(super) fn run(
         types: Used::new(end.types),
         domains: Used::new(end.domains),
         names: HashMap::new(),
+        digests: HashMap::new(),
         kinds: HashMap::new(),
         end,
     };
@@ -214,6 +215,7 @@ struct Run<'c> {
     types: Used,
     domains: Used,
     names: HashMap<i64, Option<Rc<str>>>,
+    digests: HashMap<i64, Option<Rc<str>>>,
     kinds: HashMap<i64, Option<Kind>>,
 }
 
@@ -314,6 +316,20 @@ impl Run<'_> {
         }
         self.names.insert(number, name.clone());
         Ok(name)
+    }
+
+    /// The digest of a domain text, as it is stored.
+    fn digest(&mut self, view: &Connection, number: i64) -> Result<Option<Rc<str>>, Fault> {
+        if let Some(digest) = self.digests.get(&number) {
+            return Ok(digest.clone());
+        }
+        let mut statement = view.prepare_cached("SELECT digest FROM es_domains WHERE id = ?1")?;
+        let digest = lenient(statement.query_row([number], |row| row.get(0)))?;
+        if self.digests.len() >= MOST_NAMES {
+            self.digests.clear();
+        }
+        self.digests.insert(number, digest.clone());
+        Ok(digest)
     }
 
     fn kind(&mut self, view: &Connection, number: i64) -> Result<Option<Kind>, Fault> {
