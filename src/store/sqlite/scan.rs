@@ -149,8 +149,9 @@ impl Stretch {
             Some(_) => ("version", "AND stream = ?5"),
         };
         let order = if self.backwards { "DESC" } else { "ASC" };
+        let owner = if commands { ", command" } else { "" };
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT position, version, stream, type, schema, time, command, data FROM es_events \
+            "SELECT position, version, stream, type, schema, time, data{owner} FROM es_events \
              WHERE {column} > ?1 AND {column} <= ?2 AND position <= ?3 {stream} {kinds} ORDER BY {column} {order} LIMIT ?4"
         ))?;
         let bounds = [sql(self.low), sql(self.high), sql(self.end), sql(limit as u64)];
@@ -173,7 +174,7 @@ impl Stretch {
             bytes += event.data.len();
             events.push(event);
             if commands {
-                owners.push(row.get(6)?);
+                owners.push(row.get(7)?);
             }
             if bytes >= MAX_PAGE_BYTES {
                 break;
