@@ -62,6 +62,16 @@ impl Verified {
         }
     }
 
+    /// Takes in what was looked at beside it, its findings from a place among these on.
+    pub(crate) fn take_in(&mut self, place: usize, other: Self) {
+        self.streams += other.streams;
+        self.commands += other.commands;
+        self.more += other.more;
+        self.findings.splice(place..place, other.findings);
+        self.more += self.findings.len().saturating_sub(MAX_FINDINGS) as u64;
+        self.findings.truncate(MAX_FINDINGS);
+    }
+
     /// Notes a finding; once there are enough it is only counted.
     pub(crate) fn note(&mut self, finding: impl FnOnce() -> Finding) {
         if self.findings.len() < MAX_FINDINGS {

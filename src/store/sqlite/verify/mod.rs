@@ -47,8 +47,8 @@ const STREAMS: &str = "SELECT id, name, aggregate FROM es_streams WHERE id > ?1 
 const TYPES: &str = "SELECT id, aggregate, name FROM es_types WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 const DOMAINS: &str = "SELECT id, digest, text FROM es_domains WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 
-/// Verifies what is in the file now and was not yet up to the position `since`. What SQLite knows about its file is asked
-/// meanwhile through another connection to it, if there is one.
+/// Verifies what is in the file now and was not yet up to the position `since`. Where all of it is, the order of commands and
+/// versions and what SQLite knows about its file are looked at meanwhile through another connection to it, if there is one.
 pub(super) fn run(
     connection: &Connection,
     another: Option<Connection>,
@@ -58,38 +58,51 @@ pub(super) fn run(
 ) -> Result<Verified, Fault> {
     let (head, end, start) =
         together(connection, |view| Ok((read::head(view)?, End::look(view)?, Start::look(view, since)?)))?;
-    let mut run = Run {
-        connection,
-        store,
-        verified: Verified { head, since: Position(start.position), ..Verified::default() },
-        start,
-        touched: Used::new(end.streams),
-        streams: Used::new(end.streams),
-        types: Used::new(end.types),
-        domains: Used::new(end.domains),
-        names: HashMap::new(),
-        digests: HashMap::new(),
-        kinds: HashMap::new(),
-        end,
-    };
-    let whole = run.start.position == 0;
+    let mut run = Run::new(connection, store, start.clone(), end.clone());
+    (run.verified.head, run.verified.since) = (head, Position(start.position));
+    run.nothing_before_the_first();
+    if start.position > 0 {
+        run.events(watch)?;
+        run.order()?;
+        run.names()?;
+        return Ok(run.verified);
+    }
     thread::scope(|scope| {
-        let file = another.filter(|_| whole).map(|another| scope.spawn(move || names::file(&another)));
-        run.all(watch)?;
-        if whole {
-            let found = file.and_then(|file| file.join().ok()).and_then(Result::ok);
-            // Whatever kept the other one from looking, this one looks itself.
-            let found = found.map_or_else(|| names::file(connection), Ok)?;
-            for words in found {
-                run.note(|| words);
-            }
+        let other = another.map(|another| {
+            let (start, end) = (start.clone(), end.clone());
+            scope.spawn(move || order_and_file(&another, store, start, end))
+        });
+        run.events(watch)?;
+        let place = run.verified.findings.len();
+        run.names()?;
+        run.snapshots()?;
+        run.processes()?;
+        let found = other.and_then(|other| other.join().ok()).and_then(Result::ok);
+        // Whatever kept the other one from looking, this one looks itself.
+        let (order, file) = found.map_or_else(|| order_and_file(connection, store, start, end), Ok)?;
+        run.verified.take_in(place, order);
+        for words in file {
+            run.note(|| words);
         }
         Ok(run.verified)
     })
 }
 
+/// What can be looked at beside the events: gives what came of the order of commands and versions, and what SQLite says of its
+/// file.
+fn order_and_file(
+    connection: &Connection,
+    store: &str,
+    start: Start,
+    end: End,
+) -> Result<(Verified, Vec<String>), Fault> {
+    let mut run = Run::new(connection, store, start, end);
+    run.order()?;
+    Ok((run.verified, names::file(connection)?))
+}
+
 /// What the first event continues.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Start {
     position: u64,
     hash: Hash,
@@ -124,7 +137,7 @@ impl Start {
 }
 
 /// The last number in each table, and whether any begins before 1.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct End {
     events: u64,
     commands: u64,
@@ -219,21 +232,35 @@ struct Run<'c> {
     kinds: HashMap<i64, Option<Kind>>,
 }
 
-impl Run<'_> {
-    /// Everything but what SQLite knows.
-    fn all(&mut self, watch: &mut dyn FnMut(Position, Position)) -> Result<(), Fault> {
-        self.nothing_before_the_first();
-        self.events(watch)?;
+impl<'c> Run<'c> {
+    fn new(connection: &'c Connection, store: &'c str, start: Start, end: End) -> Self {
+        Self {
+            connection,
+            store,
+            verified: Verified::default(),
+            start,
+            touched: Used::new(end.streams),
+            streams: Used::new(end.streams),
+            types: Used::new(end.types),
+            domains: Used::new(end.domains),
+            names: HashMap::new(),
+            digests: HashMap::new(),
+            kinds: HashMap::new(),
+            end,
+        }
+    }
+
+    /// That commands, and the versions of each stream, are one after the other.
+    fn order(&mut self) -> Result<(), Fault> {
         self.commands()?;
-        self.versions()?;
+        self.versions()
+    }
+
+    /// What events and commands refer to by number.
+    fn names(&mut self) -> Result<(), Fault> {
         self.stream_names()?;
         self.type_names()?;
-        self.domain_texts()?;
-        if self.start.position == 0 {
-            self.snapshots()?;
-            self.processes()?;
-        }
-        Ok(())
+        self.domain_texts()
     }
 
     fn note(&mut self, words: impl FnOnce() -> String) {
