@@ -15,6 +15,7 @@ use crate::json::Value;
 use crate::script::memory;
 use crate::store::{Failure, Row, RowChange, StoreError};
 use crate::workbench::Error;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -128,6 +129,7 @@ impl Crew {
                     return says(Answer::Failed(Box::new(Stop::from(gone()))));
                 };
                 let routes = Routes::new(&domains, projection);
+                let change = Cell::new(Some(change));
                 Work { number, jobs, order, looked, change, back, says: &says }
                     .go(Rows::new(routes, share, complete, false));
             };
@@ -273,7 +275,8 @@ struct Work<'w> {
     jobs: usize,
     order: Receiver<Order>,
     looked: Receiver<Looked>,
-    change: SyncSender<Changes>,
+    /// Gone with the thread's work, however that ends: nobody waits for changes that do not come.
+    change: Cell<Option<SyncSender<Changes>>>,
     back: Receiver<Changes>,
     says: &'w dyn Fn(Answer),
 }
@@ -284,6 +287,7 @@ struct Leaving<'w>(&'w Work<'w>);
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let Self(work) = self;
+        drop(work.change.take());
         if thread::panicking() {
             (work.says)(Answer::Failed(Box::new(Stop::from(gone()))));
         }
@@ -317,18 +321,11 @@ impl Work<'_> {
                     (self.says)(Answer::Applied(rows.changed(), rows.is_full()));
                 }
                 Order::Finish => {
-                    rows.sort_changes();
-                    loop {
-                        let changes = rows.take_changes(CHUNK);
-                        let is_end = changes.is_empty();
-                        self.forget_written();
-                        if self.change.send(changes).is_err() {
-                            return;
-                        }
-                        if is_end {
-                            break;
-                        }
+                    let Some(change) = self.change.take() else { return };
+                    if !self.hand_over(rows, &change) {
+                        return;
                     }
+                    self.change.set(Some(change));
                 }
                 Order::Written => {
                     self.forget_written();
@@ -336,6 +333,22 @@ impl Work<'_> {
                         rows.clear();
                     }
                 }
+            }
+        }
+    }
+
+    /// Hands over what has changed, and nothing after the last of it. Whether somebody took it.
+    fn hand_over(&self, rows: &mut Rows<'_>, change: &SyncSender<Changes>) -> bool {
+        rows.sort_changes();
+        loop {
+            let changes = rows.take_changes(CHUNK);
+            let is_end = changes.is_empty();
+            self.forget_written();
+            if change.send(changes).is_err() {
+                return false;
+            }
+            if is_end {
+                return true;
             }
         }
     }
