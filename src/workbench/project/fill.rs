@@ -226,8 +226,8 @@ impl Filling<'_> {
             let until = stride.ahead.as_ref().map_or(until, |ahead| ahead.position);
             let (mut to, mut events) = (from, 0);
             while to < until {
-                let left = if is_rest { LONGEST } else { length(hands.changed()).saturating_sub(events) };
-                let limit = usize::try_from(left).unwrap_or(PAGE).clamp(1, PAGE);
+                let left = length(hands.changed()).saturating_sub(events);
+                let limit = if is_rest { PAGE } else { usize::try_from(left).unwrap_or(PAGE).clamp(1, PAGE) };
                 let mut page = places.log.read_all(to, limit, stride.commands, &stride.filter)?;
                 if page.scanned >= until {
                     page.events.retain(|event| event.position <= until);
