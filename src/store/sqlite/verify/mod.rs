@@ -333,45 +333,38 @@ impl<'c> Run<'c> {
 
     /// The name of a stream, legal or not.
     fn stream(&mut self, view: &Connection, number: i64) -> Result<Option<Rc<str>>, Fault> {
-        if let Some(name) = self.names.get(&number) {
-            return Ok(name.clone());
-        }
-        let mut statement = view.prepare_cached("SELECT name FROM es_streams WHERE id = ?1")?;
-        let name = lenient(statement.query_row([number], |row| row.get(0)))?;
-        if self.names.len() >= MOST_NAMES {
-            self.names.clear();
-        }
-        self.names.insert(number, name.clone());
-        Ok(name)
+        known(&mut self.names, view, "SELECT name FROM es_streams WHERE id = ?1", number, |row| row.get(0))
     }
 
     /// The digest of a domain text, as it is stored.
     fn digest(&mut self, view: &Connection, number: i64) -> Result<Option<Rc<str>>, Fault> {
-        if let Some(digest) = self.digests.get(&number) {
-            return Ok(digest.clone());
-        }
-        let mut statement = view.prepare_cached("SELECT digest FROM es_domains WHERE id = ?1")?;
-        let digest = lenient(statement.query_row([number], |row| row.get(0)))?;
-        if self.digests.len() >= MOST_NAMES {
-            self.digests.clear();
-        }
-        self.digests.insert(number, digest.clone());
-        Ok(digest)
+        known(&mut self.digests, view, "SELECT digest FROM es_domains WHERE id = ?1", number, |row| row.get(0))
     }
 
     fn kind(&mut self, view: &Connection, number: i64) -> Result<Option<Kind>, Fault> {
-        if let Some(kind) = self.kinds.get(&number) {
-            return Ok(kind.clone());
-        }
-        let mut statement = view.prepare_cached("SELECT aggregate, name FROM es_types WHERE id = ?1")?;
-        let kind =
-            lenient(statement.query_row([number], |row| Ok(Kind { aggregate: row.get(0)?, name: row.get(1)? })))?;
-        if self.kinds.len() >= MOST_NAMES {
-            self.kinds.clear();
-        }
-        self.kinds.insert(number, kind.clone());
-        Ok(kind)
+        known(&mut self.kinds, view, "SELECT aggregate, name FROM es_types WHERE id = ?1", number, |row| {
+            Ok(Kind { aggregate: row.get(0)?, name: row.get(1)? })
+        })
     }
+}
+
+/// What is kept under a number, which is asked for once.
+fn known<T: Clone>(
+    names: &mut HashMap<i64, Option<T>>,
+    view: &Connection,
+    select: &str,
+    number: i64,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, Fault> {
+    if let Some(name) = names.get(&number) {
+        return Ok(name.clone());
+    }
+    let name = lenient(view.prepare_cached(select)?.query_row([number], read))?;
+    if names.len() >= MOST_NAMES {
+        names.clear();
+    }
+    names.insert(number, name.clone());
+    Ok(name)
 }
 
 /// A name that is there and is text; where it is not, the pass over its table says so.
